@@ -1,0 +1,269 @@
+//! What the user typed.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Reads exported audit logs, runs rules over them, and writes reports that can be held against the logs.
+#[derive(Debug, Parser)]
+#[command(name = "auditmill", version, about, max_term_width = 100, disable_help_subcommand = true, arg_required_else_help = true)]
+#[command(
+    after_help = "Examples:\n  auditmill scan logs/                                    look for known-bad activity\n  auditmill report logs/ --period 2024-01 -o out          a compliance report for January\n  auditmill timeline logs/ --around evt_abc123xyz         what happened around an event\n\nExit status: 0 done; 1 findings at or above --fail-on; 2 fix an argument, a setting or a rule; 3 some input could not be read."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the rules over logs and list the findings
+    Scan(ScanArgs),
+    /// Write a compliance or incident report (HTML and Markdown) with its evidence (CSV)
+    Report(ReportArgs),
+    /// Show what happened around an event, or to a user, resource or address
+    Timeline(TimelineArgs),
+    /// Write the normalised events, one a line
+    Events(EventsArgs),
+    /// Test and list the rules
+    Rules(RulesArgs),
+}
+
+/// Where the logs are.
+#[derive(Debug, Clone, Args)]
+pub struct InputArgs {
+    /// Files, folders, quoted patterns such as 'logs/*.gz', or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<String>,
+    /// Mapping files to use in place of the built-in ones; `default` keeps those too
+    #[arg(long, value_name = "DIR", help_heading = "Input")]
+    pub sources: Vec<String>,
+    /// Worker threads [default: all cores]
+    #[arg(long, value_name = "N", help_heading = "Input")]
+    pub threads: Option<usize>,
+}
+
+/// Which stretch of time.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Time")]
+pub struct TimeArgs {
+    /// From this date or time on
+    #[arg(long, value_name = "TIME", allow_hyphen_values = false)]
+    pub from: Option<String>,
+    /// Up to this time; a date means that whole day
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// A year, quarter, month or day (2026, 2026-Q3, 2026-10, 2026-10-05) or last-month
+    #[arg(long, value_name = "PERIOD", conflicts_with_all = ["from", "to", "last"])]
+    pub period: Option<String>,
+    /// The last stretch before the newest event, such as 24h or 30d
+    #[arg(long, value_name = "DURATION", conflicts_with_all = ["from", "to"])]
+    pub last: Option<String>,
+    /// The instant that --last and last-month count from [default: the newest event; today]
+    #[arg(long, value_name = "TIME")]
+    pub as_of: Option<String>,
+    /// Time zone of dates given and times shown
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub tz: String,
+}
+
+/// Which rules.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Rules")]
+pub struct RuleArgs {
+    /// Rule files or folders to use in place of the built-in ones; `default` keeps those too
+    #[arg(long, value_name = "DIR")]
+    pub rules: Vec<String>,
+    /// Lists and thresholds of your site, over the built-in ones
+    #[arg(long, value_name = "FILE")]
+    pub vars: Vec<PathBuf>,
+    /// A rule in a folder that does not load ends the run
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// How to talk.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct TalkArgs {
+    /// Overwrite existing files
+    #[arg(long)]
+    pub force: bool,
+    /// No summary and no progress
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Colours on a terminal (NO_COLOR is honoured)
+    #[arg(long, value_enum, default_value_t = ColorArg::Auto, value_name = "WHEN")]
+    pub color: ColorArg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorArg {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LevelArg {
+    Informational,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScanFormat {
+    Table,
+    Json,
+    Ndjson,
+    Csv,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ScanArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub rules: RuleArgs,
+    #[command(flatten)]
+    pub time: TimeArgs,
+    /// Only findings at or above this level
+    #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Output")]
+    pub min_level: Option<LevelArg>,
+    /// Exit status 1 when a finding is at or above this level
+    #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Output")]
+    pub fail_on: Option<LevelArg>,
+    /// How to write the findings
+    #[arg(long, value_enum, default_value_t = ScanFormat::Table, help_heading = "Output")]
+    pub format: ScanFormat,
+    /// Write the findings to a file
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// Write one line for each rule that matched an event
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub matches: Option<PathBuf>,
+    #[command(flatten)]
+    pub talk: TalkArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub rules: RuleArgs,
+    #[command(flatten)]
+    pub time: TimeArgs,
+    /// Folder for the report
+    #[arg(short, long, value_name = "DIR", help_heading = "Output")]
+    pub output: PathBuf,
+    /// Template: compliance, incident, or the name of a folder in --templates
+    #[arg(long, default_value = "compliance", help_heading = "Output")]
+    pub template: String,
+    /// Templates to use in place of the built-in ones; `default` keeps those too
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub templates: Vec<String>,
+    /// For the incident template: the event that it is about
+    #[arg(long, value_name = "EVENT_ID", help_heading = "Output")]
+    pub around: Option<String>,
+    /// For the incident template: how far around the event
+    #[arg(long, value_name = "DURATION", default_value = "1h", help_heading = "Output")]
+    pub window: String,
+    /// Exit status 1 when a finding is at or above this level
+    #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Output")]
+    pub fail_on: Option<LevelArg>,
+    /// Show secrets instead of masking them
+    #[arg(long, help_heading = "Output")]
+    pub show_secrets: bool,
+    #[command(flatten)]
+    pub talk: TalkArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TimelineFormat {
+    Table,
+    Markdown,
+    Json,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct TimelineArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub time: TimeArgs,
+    /// The event in the middle
+    #[arg(long, value_name = "EVENT_ID", help_heading = "What")]
+    pub around: Option<String>,
+    /// How far around the event
+    #[arg(long, value_name = "DURATION", default_value = "1h", help_heading = "What")]
+    pub window: String,
+    /// Events of this user
+    #[arg(long, help_heading = "What")]
+    pub user: Option<String>,
+    /// Events on this resource
+    #[arg(long, help_heading = "What")]
+    pub resource: Option<String>,
+    /// Events from this address
+    #[arg(long, help_heading = "What")]
+    pub ip: Option<String>,
+    /// How to write the rows
+    #[arg(long, value_enum, default_value_t = TimelineFormat::Table, help_heading = "Output")]
+    pub format: TimelineFormat,
+    /// Write to a file
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub talk: TalkArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EventsFormat {
+    Ndjson,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct EventsArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub time: TimeArgs,
+    /// How to write the events
+    #[arg(long, value_enum, default_value_t = EventsFormat::Ndjson, help_heading = "Output")]
+    pub format: EventsFormat,
+    /// Write to a file
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// Show secrets instead of masking them
+    #[arg(long, help_heading = "Output")]
+    pub show_secrets: bool,
+    #[command(flatten)]
+    pub talk: TalkArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct RulesArgs {
+    #[command(subcommand)]
+    pub command: RulesCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum RulesCommand {
+    /// List the rules
+    List(RulesListArgs),
+    /// Run the tests that rules carry
+    Test(RulesListArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct RulesListArgs {
+    #[command(flatten)]
+    pub rules: RuleArgs,
+    /// Mapping files to use in place of the built-in ones; `default` keeps those too
+    #[arg(long, value_name = "DIR")]
+    pub sources: Vec<String>,
+    #[command(flatten)]
+    pub talk: TalkArgs,
+}

@@ -1,0 +1,52 @@
+//! `auditmill events`
+
+use super::args::EventsArgs;
+use super::{Failure, Outcome, settings, worst};
+use crate::engine::run::Keep;
+use crate::event::Column;
+use crate::finding::scan::{ScanRequest, scan};
+use crate::output::events::{render_event, write_events};
+use crate::output::write::{check_free, write_file};
+use crate::rule::load::RuleSet;
+use std::io::{self, BufWriter, Write};
+
+pub fn run(args: EventsArgs) -> Outcome {
+    if let Some(path) = &args.output {
+        check_free(path, args.talk.force)?;
+    }
+    let asked = settings::period(&args.time)?;
+    let sources = settings::load_sources(&args.input.sources)?;
+    let rules = RuleSet::default();
+    let found = settings::find_inputs(&args.input)?;
+    let bar = settings::progress(found.inputs.len(), &args.talk);
+    let show_secrets = args.show_secrets;
+    let mut result = scan(ScanRequest {
+        found,
+        sources: &sources,
+        rules: &rules,
+        columns: Column::ALL,
+        keep: Keep::Matched,
+        window: asked.window,
+        threads: settings::threads(&args.input),
+        render: Some(&|batch, row, bytes, out| render_event(batch, row, bytes, show_secrets, out)),
+        progress: &|n| bar.inc(n as u64),
+    })?;
+    bar.finish_and_clear();
+    settings::check_any_event(&result)?;
+    settings::say_rejects(&result);
+    settings::say_period(&asked, &result, &args.talk);
+    let statuses = super::scan::statuses(&result, None);
+    let spools = std::mem::take(&mut result.spools);
+    match &args.output {
+        Some(path) => write_file(path, args.talk.force, |out| write_events(&result, spools, out))?,
+        None => {
+            let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+            write_events(&result, spools, &mut out).and_then(|()| out.flush()).map_err(Failure::from)?;
+        }
+    }
+    if !args.talk.quiet {
+        let t = result.totals;
+        super::say(&format!("{} records = {} accepted + {} rejected + {} duplicates", t.read, t.accepted, t.rejected, t.duplicates));
+    }
+    Ok(worst(&statuses))
+}

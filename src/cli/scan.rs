@@ -1,0 +1,103 @@
+//! `auditmill scan`
+
+use super::args::{ScanArgs, ScanFormat};
+use super::{Outcome, say, settings, worst};
+use crate::engine::run::Keep;
+use crate::event::Column;
+use crate::exit::ExitStatus;
+use crate::finding::Finding;
+use crate::finding::scan::{Scan, ScanRequest, scan};
+use crate::output::table::Style;
+use crate::output::write::{check_free, write_file};
+use crate::output::{csv, json, matches, table};
+use crate::rule::meta::Level;
+use std::io::{self, BufWriter, Write};
+use std::time::Instant;
+
+pub fn run(args: ScanArgs) -> Outcome {
+    let started = Instant::now();
+    for path in args.output.iter().chain(&args.matches) {
+        check_free(path, args.talk.force)?;
+    }
+    let asked = settings::period(&args.time)?;
+    let sources = settings::load_sources(&args.input.sources)?;
+    let (rules, _) = settings::load_rule_set(&args.rules)?;
+    let found = settings::find_inputs(&args.input)?;
+    let bar = settings::progress(found.inputs.len(), &args.talk);
+    // Evidence columns cost reading and memory: only the format that shows them asks for them.
+    let columns: &[Column] = if args.format == ScanFormat::Csv { &[Column::Action, Column::Ip, Column::Status] } else { &[] };
+    let result = scan(ScanRequest {
+        found,
+        sources: &sources,
+        rules: &rules,
+        columns,
+        keep: Keep::Matched,
+        window: asked.window,
+        threads: settings::threads(&args.input),
+        render: None,
+        progress: &|n| bar.inc(n as u64),
+    })?;
+    bar.finish_and_clear();
+    settings::check_any_event(&result)?;
+    settings::say_rejects(&result);
+    settings::say_period(&asked, &result, &args.talk);
+    let level = |f: &Finding| rules.rules[f.rule].meta.level;
+    let least = args.min_level.map_or(Level::Informational, Level::from);
+    let findings: Vec<&Finding> = result.findings.iter().filter(|f| level(f) >= least).collect();
+    let statuses = statuses(&result, args.fail_on.map(Level::from));
+    let style = settings::style(&args.talk);
+    if let Some(path) = &args.matches {
+        write_file(path, args.talk.force, |out| matches::write_matches(&result, out))?;
+    }
+    match &args.output {
+        Some(path) => {
+            let plain = Style { width: None, color: false };
+            write_file(path, args.talk.force, |out| write(&result, &findings, args.format, &statuses, plain, out))?;
+        }
+        None => {
+            let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+            write(&result, &findings, args.format, &statuses, style, &mut out)?;
+            out.flush()?;
+        }
+    }
+    if !args.talk.quiet {
+        let mut summary = Vec::new();
+        let to_terminal = args.output.is_none() && args.format == ScanFormat::Table;
+        table::write_summary(
+            &result,
+            &findings,
+            started.elapsed(),
+            Style { color: style.color && io::IsTerminal::is_terminal(&io::stderr()), ..style },
+            &mut summary,
+        )?;
+        if to_terminal {
+            say("");
+        }
+        say(String::from_utf8_lossy(&summary).trim_end());
+    }
+    Ok(worst(&statuses))
+}
+
+fn write(scan: &Scan<'_>, findings: &[&Finding], format: ScanFormat, statuses: &[ExitStatus], style: Style, out: &mut dyn Write) -> io::Result<()> {
+    match format {
+        ScanFormat::Table => table::write_table(scan, findings, style, out),
+        ScanFormat::Json => json::write_json(scan, findings, statuses, out),
+        ScanFormat::Ndjson => json::write_ndjson(scan, findings, out),
+        ScanFormat::Csv => csv::write_csv(scan, findings, out),
+    }
+}
+
+/// Every exit status that applies.
+pub fn statuses(scan: &Scan<'_>, fail_on: Option<Level>) -> Vec<ExitStatus> {
+    let mut out = Vec::new();
+    if scan.highest_level() >= fail_on && fail_on.is_some() {
+        out.push(ExitStatus::Findings);
+    }
+    if scan.is_incomplete() {
+        out.push(ExitStatus::InputIncomplete);
+    }
+    if out.is_empty() {
+        out.push(ExitStatus::Done);
+    }
+    out
+}

@@ -1,0 +1,314 @@
+//! From flags to settings: assets loaded, times resolved, the terminal known.
+
+use super::args::{ColorArg, InputArgs, LevelArg, RuleArgs, TalkArgs, TimeArgs};
+use super::{Failure, say};
+use crate::diag::UserError;
+use crate::event::time::{format_time, parse_duration, parse_time};
+use crate::finding::scan::{FileReport, Period, Scan, Window};
+use crate::output::table::Style;
+use crate::output::{grouped, printable};
+use crate::rule::load::{RuleFile, RuleSet, load_rules};
+use crate::rule::meta::Level;
+use crate::rule::vars::Vars;
+use crate::source::SourceSet;
+use crate::source::discover::{Discovered, discover};
+use chrono::{Datelike, NaiveDate};
+use include_dir::{Dir, include_dir};
+use std::io::IsTerminal;
+use std::path::Path;
+
+static SOURCES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sources");
+static RULES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/rules");
+static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/report_templates");
+
+/// The word that keeps the built-in assets beside a folder.
+const DEFAULT: &str = "default";
+
+impl From<LevelArg> for Level {
+    fn from(arg: LevelArg) -> Level {
+        match arg {
+            LevelArg::Informational => Level::Informational,
+            LevelArg::Low => Level::Low,
+            LevelArg::Medium => Level::Medium,
+            LevelArg::High => Level::High,
+            LevelArg::Critical => Level::Critical,
+        }
+    }
+}
+
+/// Every file of an embedded folder whose name ends so: name and text.
+fn embedded(dir: &'static Dir<'static>, endings: &[&str]) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    for entry in dir.entries() {
+        match entry {
+            include_dir::DirEntry::Dir(d) => out.extend(embedded(d, endings)),
+            include_dir::DirEntry::File(f) => {
+                let name = f.path().to_string_lossy().replace('\\', "/");
+                if endings.iter().any(|e| name.ends_with(e)) {
+                    out.push((name, f.contents_utf8().unwrap_or_default().to_owned()));
+                }
+            }
+        }
+    }
+    out.sort();
+    out
+}
+
+/// Every file below a path (or the file itself) whose name ends so: name, text, and whether it was named itself.
+fn on_disk(path: &str, endings: &[&str]) -> Result<Vec<(String, String, bool)>, UserError> {
+    let root = Path::new(path);
+    let read = |p: &Path| std::fs::read_to_string(p).map_err(|e| UserError::new(format!("{}: {e}", p.display())));
+    if root.is_file() {
+        return Ok(vec![(path.to_owned(), read(root)?, true)]);
+    }
+    if !root.is_dir() {
+        return Err(UserError::new(format!("{path}: no such file or folder")).help("give a folder, a file, or the word default"));
+    }
+    let mut out = Vec::new();
+    for entry in walkdir::WalkDir::new(root).follow_links(true).sort_by_file_name() {
+        let entry = entry.map_err(|e| UserError::new(format!("{path}: {e}")))?;
+        if entry.file_type().is_file() && endings.iter().any(|e| entry.path().to_string_lossy().ends_with(e)) {
+            let shown = entry.path().strip_prefix(root).unwrap_or(entry.path()).to_string_lossy().replace('\\', "/");
+            out.push((shown, read(entry.path())?, false));
+        }
+    }
+    Ok(out)
+}
+
+const YAML: [&str; 2] = [".yml", ".yaml"];
+
+/// The mappings of a run.
+pub fn load_sources(chosen: &[String]) -> Result<SourceSet, UserError> {
+    let mut files = Vec::new();
+    if chosen.is_empty() || chosen.iter().any(|c| c == DEFAULT) {
+        files.extend(embedded(&SOURCES, &YAML).into_iter().map(|(n, t)| (format!("sources/{n}"), t)));
+    }
+    for path in chosen.iter().filter(|c| *c != DEFAULT) {
+        files.extend(on_disk(path, &YAML)?.into_iter().map(|(n, t, _)| (n, t)));
+    }
+    SourceSet::load(&files)
+}
+
+/// The rules of a run. A rule that had to load and did not ends the run.
+pub fn load_rule_set(args: &RuleArgs) -> Result<(RuleSet, Vars), UserError> {
+    load_rule_files(args).map(|(set, vars, _)| (set, vars))
+}
+
+/// The rules of a run, the variables, and the files that the rules were loaded from.
+pub fn load_rule_files(args: &RuleArgs) -> Result<(RuleSet, Vars, Vec<RuleFile>), UserError> {
+    let mut vars = Vars::default();
+    if let Some(own) = RULES.get_file("vars.yml").and_then(|f| f.contents_utf8()) {
+        vars = Vars::parse(own, "rules/vars.yml")?;
+    }
+    for path in &args.vars {
+        let text = std::fs::read_to_string(path).map_err(|e| UserError::new(format!("{}: {e}", path.display())))?;
+        vars.override_with(Vars::parse(&text, &path.display().to_string())?);
+    }
+    let mut files = Vec::new();
+    if args.rules.is_empty() || args.rules.iter().any(|c| c == DEFAULT) {
+        let own = embedded(&RULES, &YAML).into_iter().filter(|(n, _)| n != "vars.yml");
+        files.extend(own.map(|(n, text)| RuleFile { file: format!("rules/{n}"), text, required: true }));
+    }
+    for path in args.rules.iter().filter(|c| *c != DEFAULT) {
+        let found = on_disk(path, &YAML)?;
+        if found.is_empty() {
+            return Err(UserError::new(format!("{path}: the folder holds no rule file")).help("rule files end in .yml or .yaml"));
+        }
+        files.extend(found.into_iter().map(|(file, text, named)| RuleFile { file, text, required: named }));
+    }
+    let set = load_rules(files.clone(), &vars);
+    set.check(args.strict)?;
+    for p in &set.problems {
+        say(&format!("warning: rule not loaded: {p}"));
+        if let Some(help) = &p.help {
+            say(&format!("  help: {help}"));
+        }
+    }
+    Ok((set, vars, files))
+}
+
+/// Templates by name, such as `compliance/report.html`; a folder's file takes the place of the built-in one.
+pub fn load_templates(chosen: &[String]) -> Result<Vec<(String, String)>, UserError> {
+    const ENDINGS: [&str; 2] = [".html", ".md"];
+    let mut out = std::collections::BTreeMap::new();
+    if chosen.is_empty() || chosen.iter().any(|c| c == DEFAULT) {
+        out.extend(embedded(&TEMPLATES, &ENDINGS));
+    }
+    for path in chosen.iter().filter(|c| *c != DEFAULT) {
+        out.extend(on_disk(path, &ENDINGS)?.into_iter().map(|(n, t, _)| (n, t)));
+    }
+    Ok(out.into_iter().collect())
+}
+
+/// Inputs of a run.
+pub fn find_inputs(args: &InputArgs) -> Result<Discovered, UserError> {
+    if args.threads == Some(0) {
+        return Err(UserError::new("--threads 0: at least one thread is needed"));
+    }
+    discover(&args.paths)
+}
+
+/// Worker threads of a run.
+pub fn threads(args: &InputArgs) -> usize {
+    args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+/// A zone by its name.
+pub fn zone(args: &TimeArgs) -> Result<chrono_tz::Tz, UserError> {
+    args.tz.parse().map_err(|_| UserError::new(format!("--tz {}: not a time zone", args.tz)).help("write a name such as Europe/Berlin or UTC"))
+}
+
+/// What a period is called, and its limits.
+#[derive(Debug, Clone)]
+pub struct AskedPeriod {
+    /// As the user wrote it.
+    pub label: Option<String>,
+    /// Its limits.
+    pub window: Window,
+}
+
+/// Resolves the time flags.
+pub fn period(args: &TimeArgs) -> Result<AskedPeriod, UserError> {
+    let zone = zone(args)?;
+    let as_of = args.as_of.as_deref().map(|t| instant(t, zone, "--as-of", true)).transpose()?;
+    if let Some(text) = &args.last {
+        let length = parse_duration(text)
+            .ok_or_else(|| UserError::new(format!("--last {text}: not a duration")).help("write a number and s, m, h, d or w, such as 24h"))?;
+        return Ok(AskedPeriod { label: Some(format!("last {text}")), window: Window::Last(length, as_of) });
+    }
+    if let Some(text) = &args.period {
+        let (first, after) = calendar_period(text, as_of, zone)
+            .ok_or_else(|| UserError::new(format!("--period {text}: not a period")).help("write 2026, 2026-Q3, 2026-10, 2026-10-05 or last-month"))?;
+        let midnight = |d: NaiveDate| d.and_hms_opt(0, 0, 0).and_then(|t| crate::event::time::local_to_utc(t, zone));
+        return Ok(AskedPeriod { label: Some(text.clone()), window: Window::Fixed(Period { from: midnight(first), to: midnight(after) }) });
+    }
+    let from = args.from.as_deref().map(|t| instant(t, zone, "--from", false)).transpose()?;
+    let to = args.to.as_deref().map(|t| instant(t, zone, "--to", true)).transpose()?;
+    if let (Some(f), Some(t)) = (from, to)
+        && f >= t
+    {
+        return Err(UserError::new("--from is not before --to"));
+    }
+    let label = match (&args.from, &args.to) {
+        (None, None) => None,
+        (f, t) => Some(format!("{} to {}", f.as_deref().unwrap_or("the beginning"), t.as_deref().unwrap_or("the end"))),
+    };
+    Ok(AskedPeriod { label, window: Window::Fixed(Period { from, to }) })
+}
+
+/// A time of a flag; as an end, a date means that whole day.
+fn instant(text: &str, zone: chrono_tz::Tz, flag: &str, is_end: bool) -> Result<i64, UserError> {
+    let error = || UserError::new(format!("{flag} {text}: not a date or time")).help("write 2024-01-15 or 2024-01-15T14:30:45Z");
+    if is_end && let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        let next = date.succ_opt().and_then(|d| d.and_hms_opt(0, 0, 0)).ok_or_else(error)?;
+        return crate::event::time::local_to_utc(next, zone).ok_or_else(error);
+    }
+    parse_time(text, zone).map(|i| i.micros).ok_or_else(error)
+}
+
+fn calendar_period(text: &str, as_of: Option<i64>, zone: chrono_tz::Tz) -> Option<(NaiveDate, NaiveDate)> {
+    let month = |y: i32, m: u32| NaiveDate::from_ymd_opt(y, m, 1);
+    let months_on = |y: i32, m: u32, n: u32| if m + n > 12 { month(y + 1, m + n - 12) } else { month(y, m + n) };
+    if text == "last-month" {
+        let today = match as_of {
+            Some(t) => crate::event::time::local_date(t, zone)?,
+            None => chrono::Utc::now().with_timezone(&zone).date_naive(),
+        };
+        let this = month(today.year(), today.month())?;
+        let last = this.pred_opt()?;
+        return Some((month(last.year(), last.month())?, this));
+    }
+    let (year, rest) = match text.split_once('-') {
+        Some((y, r)) => (y, Some(r)),
+        None => (text, None),
+    };
+    if year.len() != 4 {
+        return None;
+    }
+    let y: i32 = year.parse().ok()?;
+    match rest {
+        None => Some((month(y, 1)?, month(y + 1, 1)?)),
+        Some(q) if q.starts_with(['Q', 'q']) => {
+            let n: u32 = q[1..].parse().ok().filter(|n| (1..=4).contains(n))?;
+            Some((month(y, n * 3 - 2)?, months_on(y, n * 3 - 2, 3)?))
+        }
+        Some(m) if m.len() == 2 => {
+            let m: u32 = m.parse().ok()?;
+            Some((month(y, m)?, months_on(y, m, 1)?))
+        }
+        Some(_) => {
+            let d = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+            Some((d, d.succ_opt()?))
+        }
+    }
+}
+
+/// How standard output is to look.
+pub fn style(talk: &TalkArgs) -> Style {
+    let terminal = std::io::stdout().is_terminal();
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+    let color = match talk.color {
+        ColorArg::Always => true,
+        ColorArg::Never => false,
+        ColorArg::Auto => terminal && !no_color,
+    };
+    let width = terminal.then(|| terminal_size::terminal_size().map_or(100, |(w, _)| w.0));
+    Style { width, color }
+}
+
+/// A progress bar on a terminal; nothing elsewhere.
+pub fn progress(files: usize, talk: &TalkArgs) -> indicatif::ProgressBar {
+    if talk.quiet || files < 2 || !std::io::stderr().is_terminal() {
+        return indicatif::ProgressBar::hidden();
+    }
+    let bar = indicatif::ProgressBar::new(files as u64);
+    if let Ok(style) = indicatif::ProgressStyle::with_template("{bar:30} {pos}/{len} files  {elapsed}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Names on standard error what could not be read: at most a few lines a file, and how many more.
+pub fn say_rejects(scan: &Scan<'_>) {
+    const LINES: usize = 5;
+    for r in &scan.rejects {
+        say(&format!("warning: {}: {}", printable(&r.file), printable(&r.reason)));
+    }
+    let faulty: Vec<&FileReport> = scan.files.iter().filter(|f| f.faulty).collect();
+    for file in faulty.iter().take(20) {
+        for (record, reason) in file.reasons.iter().take(LINES) {
+            let place = record.map_or(String::new(), |r| format!(":{r}"));
+            say(&format!("warning: {}{place}: {}", printable(&file.name), printable(reason)));
+        }
+        let more = file.reasons.len().saturating_sub(LINES) as u64 + file.more_reasons;
+        if more > 0 {
+            say(&format!(
+                "warning: {}: and {} more; --format json names the first {} of each file",
+                printable(&file.name),
+                grouped(more),
+                crate::engine::run::MAX_REASONS
+            ));
+        }
+    }
+    if faulty.len() > 20 {
+        say(&format!("warning: and {} more files with faults", faulty.len() - 20));
+    }
+}
+
+/// Says in words which period `--last` came to.
+pub fn say_period(asked: &AskedPeriod, scan: &Scan<'_>, talk: &TalkArgs) {
+    if let (Window::Last(_, None), Some(to), false) = (asked.window, scan.period.to, talk.quiet) {
+        say(&format!("note: {} counts from the newest event, {}", asked.label.as_deref().unwrap_or_default(), format_time(to - 1)));
+    }
+}
+
+/// Nothing that was read held an event.
+pub fn check_any_event(scan: &Scan<'_>) -> Result<(), Failure> {
+    if scan.totals.read == 0 && !scan.is_incomplete() {
+        let names: Vec<String> = scan.files.iter().take(3).map(|f| printable(&f.name).into_owned()).collect();
+        return Err(UserError::new(format!("no audit log was found among {} files ({})", scan.files.len(), names.join(", ")))
+            .help("give exported logs: JSON, NDJSON or CSV, plain or packed with gzip, zstd or zip")
+            .into());
+    }
+    Ok(())
+}

@@ -1,0 +1,605 @@
+//! One chunk of records of one source: values become codes, codes become bits, rules become matches.
+
+use super::plan::{AtomId, Filled, Node, SourcePlan};
+use crate::event::dict::{ABSENT, Dict};
+use crate::event::time::{format_time, parse_time};
+use crate::event::value::{Kind, Value, fold_case};
+use crate::event::{Column, Outcome};
+use crate::rule::FieldRef;
+use crate::rule::detection::refers;
+use crate::source::mapping::{Expr, PathId, Row};
+use crate::source::walk::{Element, FieldId, Sink, walk_record};
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use std::borrow::Cow;
+
+/// Distinct values of a field after which its dictionary starts anew.
+const DICT_VALUES: usize = 1 << 17;
+/// Bytes of distinct values of a field after which its dictionary starts anew.
+const DICT_BYTES: usize = 16 << 20;
+
+#[derive(Default)]
+struct FieldState {
+    dict: Dict,
+    /// For each code, the range of its accepting atoms in `accepted`.
+    accepts: Vec<(u32, u32)>,
+    accepted: Vec<AtomId>,
+    column: Vec<u32>,
+    has_extras: bool,
+    seen: bool,
+    /// Results of a column expression by the codes of its inputs.
+    memo: HashMap<Box<[u32]>, u32, RandomState>,
+}
+
+/// What became of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowState {
+    /// It has a time and the fields that detect the source.
+    Accepted,
+    /// It lacks a field that detects the source.
+    OtherShape,
+    /// It is of the source and its time is missing or cannot be parsed.
+    NoTime,
+}
+
+/// The rows of one chunk, and dictionaries that live on.
+pub struct Batch<'p> {
+    /// What is asked.
+    pub plan: &'p SourcePlan,
+    fields: Vec<FieldState>,
+    direct: Vec<bool>,
+    entries: Vec<(FieldId, u32, bool)>,
+    row_direct: Vec<(FieldId, u32, u32)>,
+    arena: String,
+    direct_rows: Vec<Vec<(u32, u32)>>,
+    extras: HashMap<(u32, FieldId), Vec<u32>>,
+    rows: u32,
+    /// Record number of each row.
+    pub records: Vec<u32>,
+    /// Span of each row's text in the chunk.
+    pub spans: Vec<(usize, usize)>,
+    /// Time of each row, UTC microseconds.
+    pub times: Vec<i64>,
+    /// What became of each row.
+    pub states: Vec<RowState>,
+    bits: Vec<u64>,
+    touched: Vec<bool>,
+    words: usize,
+    valid: Vec<u64>,
+}
+
+impl Sink for Batch<'_> {
+    #[inline]
+    fn capture(&mut self, field: FieldId, flat: bool, value: Value<'_>) {
+        if self.direct[field as usize] {
+            if value.kind.is_text() {
+                let start = self.arena.len() as u32;
+                self.arena.push_str(value.text);
+                self.row_direct.push((field, start, self.arena.len() as u32));
+                self.fields[field as usize].seen = true;
+            }
+            return;
+        }
+        let code = self.intern(field, value);
+        self.entries.push((field, code, flat));
+    }
+}
+
+impl<'p> Batch<'p> {
+    /// An empty batch for a plan.
+    pub fn new(plan: &'p SourcePlan) -> Batch<'p> {
+        let mut used_elsewhere = vec![false; plan.fields.len()];
+        for (i, f) in plan.fields.iter().enumerate() {
+            used_elsewhere[i] |= !f.atoms.is_empty();
+            if Some(i as FieldId) != plan.event_id {
+                f.inputs.iter().for_each(|&input| used_elsewhere[input as usize] = true);
+            }
+        }
+        plan.pairs.iter().for_each(|p| {
+            used_elsewhere[p.left as usize] = true;
+            used_elsewhere[p.right as usize] = true;
+        });
+        plan.retained.iter().flatten().for_each(|&f| used_elsewhere[f as usize] = true);
+        let event_inputs: &[FieldId] = plan.event_id.map_or(&[], |e| &plan.fields[e as usize].inputs);
+        let direct = (0..plan.fields.len())
+            .map(|i| {
+                let id = i as FieldId;
+                matches!(plan.fields[i].filled, Filled::Record) && !used_elsewhere[i] && (plan.time.contains(&id) || event_inputs.contains(&id))
+            })
+            .collect::<Vec<_>>();
+        let fields = plan.fields.iter().map(|_| FieldState { accepts: vec![(0, 0)], ..FieldState::default() }).collect::<Vec<_>>();
+        Batch {
+            plan,
+            direct_rows: vec![Vec::new(); fields.len()],
+            fields,
+            direct,
+            entries: Vec::new(),
+            row_direct: Vec::new(),
+            arena: String::new(),
+            extras: HashMap::new(),
+            rows: 0,
+            records: Vec::new(),
+            spans: Vec::new(),
+            times: Vec::new(),
+            states: Vec::new(),
+            bits: Vec::new(),
+            touched: vec![false; plan.atoms],
+            words: 0,
+            valid: Vec::new(),
+        }
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.rows as usize
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    #[inline]
+    fn intern(&mut self, field: FieldId, value: Value<'_>) -> u32 {
+        let state = &mut self.fields[field as usize];
+        let (code, new) = state.dict.intern(value);
+        if new {
+            state.seen = true;
+            state.test(&self.plan.fields[field as usize].atoms, value);
+        }
+        code
+    }
+
+    /// Ends the row whose values were captured.
+    #[inline]
+    pub fn end_row(&mut self, record: u32) {
+        let row = self.rows;
+        if self.entries.iter().any(|e| e.2) {
+            // One key that spells the whole path wins over nested spellings.
+            let flat: Vec<FieldId> = self.entries.iter().filter(|e| e.2).map(|e| e.0).collect();
+            self.entries.retain(|e| e.2 || !flat.contains(&e.0));
+        }
+        for &(field, code, _) in &self.entries {
+            let state = &mut self.fields[field as usize];
+            if state.column.len() <= row as usize {
+                state.column.resize(row as usize + 1, ABSENT);
+            }
+            let cell = &mut state.column[row as usize];
+            if *cell == ABSENT {
+                *cell = code;
+            } else {
+                state.has_extras = true;
+                self.extras.entry((row, field)).or_default().push(code);
+            }
+        }
+        self.entries.clear();
+        for &(field, start, end) in &self.row_direct {
+            let rows = &mut self.direct_rows[field as usize];
+            if rows.len() <= row as usize {
+                rows.resize(row as usize + 1, (0, 0));
+                rows[row as usize] = (start, end);
+            }
+        }
+        self.row_direct.clear();
+        self.records.push(record);
+        self.rows += 1;
+    }
+
+    /// Walks one record's text and adds it as a row; an error leaves no row behind.
+    pub fn add(&mut self, raw: &[u8], span: (usize, usize), record: u32) -> Result<(), String> {
+        match walk_record(&self.plan.trie, self, raw) {
+            Ok(Element::Object(_)) => {
+                self.end_row(record);
+                self.spans.push(span);
+                Ok(())
+            }
+            Ok(Element::Other) => {
+                self.abort_row();
+                Err("not a record: expected a JSON object".into())
+            }
+            Err(e) => {
+                self.abort_row();
+                Err(e)
+            }
+        }
+    }
+
+    /// Forgets what was captured of an unfinished row.
+    pub fn abort_row(&mut self) {
+        self.entries.clear();
+        self.row_direct.clear();
+    }
+
+    /// Forgets all rows; dictionaries stay unless they grew too large.
+    pub fn clear(&mut self) {
+        self.abort_row();
+        let too_large = self.fields.iter().any(|f| f.dict.len() > DICT_VALUES || f.dict.bytes() > DICT_BYTES || f.memo.len() > DICT_VALUES);
+        for state in &mut self.fields {
+            state.column.clear();
+            state.has_extras = false;
+            if too_large {
+                state.dict.clear();
+                state.accepts.truncate(1);
+                state.accepted.clear();
+                state.memo.clear();
+            }
+        }
+        self.direct_rows.iter_mut().for_each(Vec::clear);
+        self.arena.clear();
+        self.extras.clear();
+        self.rows = 0;
+        self.records.clear();
+        self.spans.clear();
+        self.times.clear();
+        self.states.clear();
+    }
+
+    fn code(&self, field: FieldId, row: u32) -> u32 {
+        self.fields[field as usize].column.get(row as usize).copied().unwrap_or(ABSENT)
+    }
+
+    fn each_code(&self, field: FieldId, row: u32, f: &mut dyn FnMut(u32)) {
+        let code = self.code(field, row);
+        if code != ABSENT {
+            f(code);
+        }
+        if self.fields[field as usize].has_extras
+            && let Some(more) = self.extras.get(&(row, field))
+        {
+            more.iter().for_each(|c| f(*c));
+        }
+    }
+
+    /// Calls `f` with every value of a field in a row.
+    pub fn each_value(&self, field: FieldId, row: u32, f: &mut dyn FnMut(Value<'_>)) {
+        if self.direct[field as usize] {
+            if let Some(&(start, end)) = self.direct_rows[field as usize].get(row as usize)
+                && end > start
+            {
+                f(Value::str(&self.arena[start as usize..end as usize]));
+            }
+            return;
+        }
+        let dict = &self.fields[field as usize].dict;
+        self.each_code(field, row, &mut |c| {
+            if let Some(v) = dict.get(c) {
+                f(v);
+            }
+        });
+    }
+
+    /// The first scalar (or kept JSON) of a field in a row.
+    pub fn text(&self, field: FieldId, row: u32) -> Option<&str> {
+        if self.direct[field as usize] {
+            let &(start, end) = self.direct_rows[field as usize].get(row as usize)?;
+            return (end > start).then(|| &self.arena[start as usize..end as usize]);
+        }
+        self.fields[field as usize].dict.text(self.code(field, row))
+    }
+
+    /// Whether a field is present in a row.
+    fn has(&self, field: FieldId, row: u32) -> bool {
+        if self.direct[field as usize] { self.text(field, row).is_some() } else { self.code(field, row) != ABSENT }
+    }
+
+    /// Computes times, columns and masks of all rows.
+    pub fn compute(&mut self) {
+        self.words = (self.rows as usize).div_ceil(64);
+        self.bits.clear();
+        self.bits.resize(self.words * self.plan.atoms, 0);
+        self.touched.fill(false);
+        self.valid.clear();
+        self.valid.resize(self.words, 0);
+        for row in 0..self.rows {
+            let shaped = self.plan.detect.iter().any(|d| d.iter().all(|&f| self.has(f, row)));
+            let time = self.plan.time.iter().find_map(|&f| self.text(f, row).and_then(|t| parse_time(t, self.plan.mapping.zone)));
+            let state = match (shaped, time) {
+                (true, Some(_)) => RowState::Accepted,
+                (true, None) => RowState::NoTime,
+                (false, _) => RowState::OtherShape,
+            };
+            if state == RowState::Accepted {
+                self.valid[row as usize / 64] |= 1 << (row % 64);
+            }
+            self.times.push(time.map_or(0, |t| t.micros));
+            self.states.push(state);
+        }
+        for i in 0..self.plan.column_order.len() {
+            let id = self.plan.column_order[i];
+            if Some(id) != self.plan.event_id || !self.plan.fields[id as usize].atoms.is_empty() {
+                self.compute_column(id);
+            }
+        }
+        for id in 0..self.fields.len() {
+            self.set_bits(id as FieldId);
+        }
+        self.compare_pairs();
+    }
+
+    fn compute_column(&mut self, id: FieldId) {
+        let plan = self.plan;
+        let field = &plan.fields[id as usize];
+        match field.filled {
+            Filled::Record | Filled::Never => {}
+            Filled::Source => {
+                let code = self.intern(id, Value::str(&plan.mapping.id));
+                self.fields[id as usize].column = vec![code; self.rows as usize];
+            }
+            Filled::Time => {
+                for row in 0..self.rows {
+                    let text = format_time(self.times[row as usize]);
+                    let code = self.intern(id, Value::str(&text));
+                    self.fields[id as usize].column.push(code);
+                }
+            }
+            Filled::UserKey(user) => self.compute_memo(id, &[user], &|batch, row| batch.text(user, row).map(|t| (Kind::Str, fold_case(t).into_owned()))),
+            Filled::Expr(index) => {
+                let expr = &plan.mapping.columns[index].expr;
+                self.compute_memo(id, &field.inputs, &|batch, row| batch.eval(expr, index, row));
+            }
+        }
+    }
+
+    fn eval(&self, expr: &Expr, index: usize, row: u32) -> Option<(Kind, String)> {
+        expr.eval(&BatchRow { batch: self, row, column: index }, &self.plan.mapping)
+    }
+
+    /// Fills a column by a pure function of its inputs, evaluated once for each distinct tuple of input codes.
+    fn compute_memo(&mut self, id: FieldId, inputs: &[FieldId], eval: &dyn Fn(&Batch<'_>, u32) -> Option<(Kind, String)>) {
+        let mut memo = std::mem::take(&mut self.fields[id as usize].memo);
+        let mut column = Vec::with_capacity(self.rows as usize);
+        let mut key: Vec<u32> = Vec::with_capacity(inputs.len());
+        let plain = inputs.iter().all(|&i| !self.direct[i as usize]);
+        for row in 0..self.rows {
+            key.clear();
+            key.extend(inputs.iter().map(|&i| self.code(i, row)));
+            let simple = plain && inputs.iter().all(|&i| !self.fields[i as usize].has_extras || !self.extras.contains_key(&(row, i)));
+            if simple && let Some(&code) = memo.get(key.as_slice()) {
+                column.push(code);
+                continue;
+            }
+            let code = match eval(self, row) {
+                Some((kind, text)) => self.intern(id, Value { kind, text: &text }),
+                None => ABSENT,
+            };
+            if simple {
+                memo.insert(key.as_slice().into(), code);
+            }
+            column.push(code);
+        }
+        let state = &mut self.fields[id as usize];
+        state.memo = memo;
+        state.column = column;
+    }
+
+    fn set_bits(&mut self, id: FieldId) {
+        if self.plan.fields[id as usize].atoms.is_empty() {
+            return;
+        }
+        let words = self.words;
+        let state = &self.fields[id as usize];
+        let (bits, touched) = (&mut self.bits, &mut self.touched);
+        let mut set = |row: u32, code: u32| {
+            let (start, end) = state.accepts[code as usize];
+            for &atom in &state.accepted[start as usize..end as usize] {
+                bits[atom as usize * words + row as usize / 64] |= 1 << (row % 64);
+                touched[atom as usize] = true;
+            }
+        };
+        for (row, &code) in state.column.iter().enumerate() {
+            if code != ABSENT {
+                set(row as u32, code);
+            }
+        }
+        if state.has_extras {
+            for (&(row, field), codes) in &self.extras {
+                if field == id {
+                    codes.iter().for_each(|&c| set(row, c));
+                }
+            }
+        }
+    }
+
+    fn set(&mut self, atom: AtomId, row: u32) {
+        self.bits[atom as usize * self.words + row as usize / 64] |= 1 << (row % 64);
+        self.touched[atom as usize] = true;
+    }
+
+    fn compare_pairs(&mut self) {
+        let plan = self.plan;
+        for pair in &plan.pairs {
+            for row in 0..self.rows {
+                let mut hit = false;
+                self.each_value(pair.left, row, &mut |a| self.each_value(pair.right, row, &mut |b| hit = hit || refers(a, b, pair.op, pair.cased)));
+                if hit {
+                    self.set(pair.atom, row);
+                }
+            }
+        }
+    }
+
+    /// Tests the scalar leaves of each row's text against the keyword matchers.
+    pub fn search_keywords(&mut self, bytes: &[u8]) {
+        let plan = self.plan;
+        if plan.keywords.is_empty() {
+            return;
+        }
+        for row in 0..self.rows {
+            let (start, end) = self.spans[row as usize];
+            let Ok(json) = serde_json::from_slice::<serde_json::Value>(&bytes[start..end]) else { continue };
+            let mut hits: Vec<AtomId> = Vec::new();
+            each_leaf(&json, &mut |value| {
+                let folded = fold_case(value.text);
+                hits.extend(plan.keywords.iter().filter(|(m, _)| m.accepts(value, &folded)).map(|(_, a)| *a));
+            });
+            hits.iter().for_each(|&a| self.set(a, row));
+        }
+    }
+
+    /// Calls `hit` for each (rule, row) that matches, in the order of the plan's rules, then rows.
+    pub fn matches(&self, hit: &mut dyn FnMut(u32, u32)) {
+        for rule in &self.plan.rules {
+            let mask = self.eval_node(&rule.node);
+            let Some(mask) = mask.as_deref() else { continue };
+            for (w, (&word, &valid)) in mask.iter().zip(&self.valid).enumerate() {
+                let mut word = word & valid;
+                while word != 0 {
+                    hit(rule.rule, (w * 64) as u32 + word.trailing_zeros());
+                    word &= word - 1;
+                }
+            }
+        }
+    }
+
+    /// The mask of a node; `None` is the empty mask.
+    fn eval_node(&self, node: &Node) -> Option<Cow<'_, [u64]>> {
+        match node {
+            Node::Atom(a) => self.touched[*a as usize].then(|| Cow::Borrowed(&self.bits[*a as usize * self.words..(*a as usize + 1) * self.words])),
+            Node::Not(inner) => Some(match self.eval_node(inner) {
+                None => Cow::Owned(vec![u64::MAX; self.words]),
+                Some(mask) => Cow::Owned(mask.iter().map(|w| !w).collect()),
+            }),
+            Node::And(nodes) => {
+                let mut acc: Option<Cow<'_, [u64]>> = None;
+                // Atoms first: one that no row touched ends the conjunction at once.
+                for n in nodes {
+                    if let Node::Atom(a) = n
+                        && !self.touched[*a as usize]
+                    {
+                        return None;
+                    }
+                }
+                for n in nodes {
+                    let mask = self.eval_node(n)?;
+                    acc = Some(match acc {
+                        None => mask,
+                        Some(a) => {
+                            let mut a = a.into_owned();
+                            a.iter_mut().zip(mask.iter()).for_each(|(x, y)| *x &= y);
+                            Cow::Owned(a)
+                        }
+                    });
+                    if acc.as_ref().is_some_and(|a| a.iter().all(|w| *w == 0)) {
+                        return None;
+                    }
+                }
+                Some(acc.unwrap_or_else(|| Cow::Owned(vec![u64::MAX; self.words])))
+            }
+            Node::Or(nodes) => {
+                let mut acc: Option<Cow<'_, [u64]>> = None;
+                for mask in nodes.iter().filter_map(|n| self.eval_node(n)) {
+                    acc = Some(match acc {
+                        None => mask,
+                        Some(a) => {
+                            let mut a = a.into_owned();
+                            a.iter_mut().zip(mask.iter()).for_each(|(x, y)| *x |= y);
+                            Cow::Owned(a)
+                        }
+                    });
+                }
+                acc
+            }
+            Node::AtLeast(n, nodes) => {
+                let masks: Vec<_> = nodes.iter().filter_map(|n| self.eval_node(n)).collect();
+                let mut out = vec![0u64; self.words];
+                for row in 0..self.rows as usize {
+                    let count = masks.iter().filter(|m| m[row / 64] >> (row % 64) & 1 == 1).count() as u64;
+                    if count >= *n {
+                        out[row / 64] |= 1 << (row % 64);
+                    }
+                }
+                Some(Cow::Owned(out))
+            }
+        }
+    }
+
+    /// The event id of a row.
+    pub fn event_id(&self, row: u32) -> Option<Cow<'_, str>> {
+        let id = self.plan.event_id?;
+        if !self.plan.fields[id as usize].atoms.is_empty() {
+            return self.text(id, row).map(Cow::Borrowed);
+        }
+        let Filled::Expr(index) = self.plan.fields[id as usize].filled else { return None };
+        let column = &self.plan.mapping.columns[index];
+        if let (Expr::Path(_), [only]) = (&column.expr, self.plan.fields[id as usize].inputs.as_slice()) {
+            return self.text(*only, row).filter(|t| !t.is_empty()).map(Cow::Borrowed);
+        }
+        self.eval(&column.expr, index, row).map(|(_, t)| Cow::Owned(t))
+    }
+
+    /// The outcome of a row.
+    pub fn outcome(&self, row: u32) -> Outcome {
+        Outcome::from_status(self.plan.status.and_then(|f| self.text(f, row)))
+    }
+
+    /// Plan fields that any record so far had.
+    pub fn seen(&self) -> impl Iterator<Item = FieldId> + '_ {
+        self.fields.iter().enumerate().filter(|(_, f)| f.seen).map(|(i, _)| i as FieldId)
+    }
+}
+
+impl FieldState {
+    /// Tests a new distinct value against the field's atoms.
+    fn test(&mut self, atoms: &super::plan::FieldAtoms, value: Value<'_>) {
+        let start = self.accepted.len() as u32;
+        if !atoms.is_empty() {
+            let folded = fold_case(value.text);
+            self.accepted.extend_from_slice(&atoms.present);
+            if value.kind.is_text()
+                && let Some(ids) = atoms.literals.get(folded.as_ref())
+            {
+                self.accepted.extend_from_slice(ids);
+            }
+            self.accepted.extend(atoms.others.iter().filter(|(m, _)| m.accepts(value, &folded)).map(|(_, id)| *id));
+        }
+        self.accepts.push((start, self.accepted.len() as u32));
+    }
+}
+
+struct BatchRow<'b, 'p> {
+    batch: &'b Batch<'p>,
+    row: u32,
+    column: usize,
+}
+
+impl Row for BatchRow<'_, '_> {
+    fn values(&self, path: PathId, found: &mut dyn FnMut(Value<'_>)) {
+        let plan = self.batch.plan;
+        let column = &plan.mapping.columns[self.column];
+        let Some(own) = plan.column_field(column.column) else { return };
+        let inputs = &plan.fields[own as usize].inputs;
+        if let Some(position) = column.paths.iter().position(|p| *p == path)
+            && let Some(&field) = inputs.get(position)
+        {
+            self.batch.each_value(field, self.row, found);
+        }
+    }
+
+    fn column(&self, column: Column, found: &mut dyn FnMut(Value<'_>)) {
+        if let Some(field) = self.batch.plan.column_field(column) {
+            self.batch.each_value(field, self.row, found);
+        }
+    }
+}
+
+/// Calls `f` with every scalar leaf of a record.
+fn each_leaf(json: &serde_json::Value, f: &mut dyn FnMut(Value<'_>)) {
+    use serde_json::Value as J;
+    match json {
+        J::Array(items) => items.iter().for_each(|i| each_leaf(i, f)),
+        J::Object(map) => map.values().for_each(|v| each_leaf(v, f)),
+        J::Null => {}
+        J::String(s) => f(Value::str(s)),
+        other => f(Value { kind: Kind::Str, text: &other.to_string() }),
+    }
+}
+
+impl super::plan::PlanField {
+    /// The field's name for people.
+    pub fn name(&self) -> String {
+        match &self.field {
+            FieldRef::Record(path) => path.strip_prefix("\0json ").unwrap_or(path).to_owned(),
+            FieldRef::Column(column) => column.name().to_owned(),
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What the workers gathered becomes one: exact duplicates are taken out, rows are put in time order.
+
+use super::run::{FileStat, Gathered, IndexEntry, Kept, MAX_REASONS, Spooled};
+use crate::event::Outcome;
+use crate::event::dict::{ABSENT, Dict};
+use crate::event::time::HOUR;
+use hashbrown::HashSet;
+use polars::prelude::*;
+use std::collections::{BTreeMap, HashMap};
+
+/// Kept rows of all workers, in the order of time, file, record.
+#[derive(Debug, Default)]
+pub struct EventRows {
+    /// UTC microseconds.
+    pub time: Vec<i64>,
+    /// File.
+    pub file: Vec<u32>,
+    /// Record.
+    pub record: Vec<u32>,
+    /// Source.
+    pub source: Vec<u8>,
+    /// Codes of the retained fields, one column a field.
+    pub columns: Vec<Vec<u32>>,
+    /// Further values of arrays.
+    pub extras: HashMap<(u32, u16), Vec<u32>>,
+    /// Span of each event id in `ids`; empty when it has none.
+    pub id_spans: Vec<(u32, u32)>,
+    /// Text of the event ids.
+    pub ids: String,
+    /// The values.
+    pub dict: Dict,
+}
+
+impl EventRows {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.time.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.time.is_empty()
+    }
+
+    /// A row's event id.
+    pub fn event_id(&self, row: u32) -> Option<&str> {
+        let (start, end) = self.id_spans[row as usize];
+        (end > start).then(|| &self.ids[start as usize..end as usize])
+    }
+
+    /// A row's value of a retained field.
+    pub fn text(&self, field: usize, row: u32) -> Option<&str> {
+        self.dict.text(self.columns[field][row as usize])
+    }
+}
+
+/// Events of one hour with one outcome.
+pub type Hours = BTreeMap<(i64, Outcome), u64>;
+
+/// The same id with other content.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Conflict {
+    /// (file, record) of each version.
+    pub places: Vec<(u32, u32)>,
+}
+
+/// Everything that a run read, merged.
+#[derive(Debug, Default)]
+pub struct Merged {
+    /// By file; `duplicates` beside each.
+    pub files: Vec<(FileStat, u64)>,
+    /// Kept rows.
+    pub rows: EventRows,
+    /// (rule, row), sorted by rule, then row.
+    pub matches: Vec<(u32, u32)>,
+    /// Events by hour and outcome, duplicates left out.
+    pub hours: Hours,
+    /// Conflicts, at most [`MAX_CONFLICTS`].
+    pub conflicts: Vec<Conflict>,
+    /// How many conflicts there are.
+    pub conflict_count: u64,
+    /// Plan fields seen, by source.
+    pub seen: Vec<HashSet<u16>>,
+    /// Accepted events by source, duplicates included.
+    pub by_source: Vec<u64>,
+    /// Rendered rows in order, and the spools that hold them.
+    pub spooled: Vec<Spooled>,
+    /// Spool of each worker.
+    pub spools: Vec<Option<std::fs::File>>,
+}
+
+/// Conflicts that are listed; the rest is counted.
+pub const MAX_CONFLICTS: usize = 50;
+
+/// Merges what the workers gathered.
+pub fn merge(file_count: usize, mut gathered: Vec<Gathered>) -> Result<Merged, String> {
+    if let Some(broken) = gathered.iter().find_map(|g| g.broken.clone()) {
+        return Err(broken);
+    }
+    let mut out = Merged::default();
+    let mut files: Vec<FileStat> = vec![FileStat::default(); file_count];
+    for g in &mut gathered {
+        for (file, stat) in std::mem::take(&mut g.files) {
+            files[file as usize].absorb(stat);
+        }
+        out.by_source.resize(g.by_source.len(), 0);
+        out.by_source.iter_mut().zip(&g.by_source).for_each(|(a, b)| *a += b);
+        out.seen.resize(g.seen.len(), HashSet::new());
+        out.seen.iter_mut().zip(&g.seen).for_each(|(set, fields)| set.extend(fields.iter().copied()));
+    }
+    for stat in &mut files {
+        stat.reasons.sort();
+        if stat.reasons.len() > MAX_REASONS {
+            stat.more_reasons += (stat.reasons.len() - MAX_REASONS) as u64;
+            stat.reasons.truncate(MAX_REASONS);
+        }
+    }
+    let mut index: Vec<IndexEntry> = Vec::with_capacity(gathered.iter().map(|g| g.index.len()).sum());
+    gathered.iter_mut().for_each(|g| index.append(&mut std::mem::take(&mut g.index)));
+    let duplicates = find_duplicates(&mut index, &mut out);
+    let mut duplicate_counts = vec![0u64; file_count];
+    duplicates.iter().for_each(|(file, _)| duplicate_counts[*file as usize] += 1);
+    for entry in &index {
+        if !duplicates.contains(&(entry.file, entry.record)) {
+            let outcome = match entry.hour_outcome & 3 {
+                0 => Outcome::Success,
+                1 => Outcome::Failed,
+                _ => Outcome::Unknown,
+            };
+            *out.hours.entry((i64::from(entry.hour_outcome >> 2) * HOUR, outcome)).or_default() += 1;
+        }
+    }
+    drop(index);
+    out.files = files.into_iter().zip(duplicate_counts).collect();
+    for g in &mut gathered {
+        out.spooled.extend(g.spooled.iter().filter(|s| !duplicates.contains(&(s.file, s.record))));
+        out.spools.push(g.spool.take());
+    }
+    out.spooled.sort_unstable_by_key(|s| (s.time, s.file, s.record));
+    merge_rows(&mut out, gathered, &duplicates).map_err(|e| e.to_string())?;
+    Ok(out)
+}
+
+/// Records to leave out: exact duplicates. Of equal records the first by file and record stays.
+fn find_duplicates(index: &mut [IndexEntry], out: &mut Merged) -> HashSet<(u32, u32)> {
+    use rayon::slice::ParallelSliceMut;
+    let mut duplicates = HashSet::new();
+    index.par_sort_unstable_by_key(|e| (e.id, e.content, e.file, e.record));
+    let with_id = index.partition_point(|e| e.id == 0);
+    // Without an id equal content says nothing inside one file; of several files that hold it, the one with most copies stays.
+    for group in index[..with_id].chunk_by(|a, b| a.content == b.content) {
+        if group.len() < 2 || group[0].file == group[group.len() - 1].file {
+            continue;
+        }
+        let mut keep: (usize, u32) = (0, 0);
+        for run in group.chunk_by(|a, b| a.file == b.file) {
+            if run.len() > keep.0 {
+                keep = (run.len(), run[0].file);
+            }
+        }
+        duplicates.extend(group.iter().filter(|e| e.file != keep.1).map(|e| (e.file, e.record)));
+    }
+    for group in index[with_id..].chunk_by(|a, b| a.id == b.id) {
+        let mut versions = Vec::new();
+        for run in group.chunk_by(|a, b| a.content == b.content) {
+            versions.push((run[0].file, run[0].record));
+            duplicates.extend(run[1..].iter().map(|e| (e.file, e.record)));
+        }
+        if versions.len() > 1 {
+            versions.sort_unstable();
+            out.conflicts.push(Conflict { places: versions });
+        }
+    }
+    out.conflict_count = out.conflicts.len() as u64;
+    out.conflicts.sort_unstable();
+    out.conflicts.truncate(MAX_CONFLICTS);
+    duplicates
+}
+
+/// Puts the kept rows of all workers into one table in time order and renumbers the matches.
+fn merge_rows(out: &mut Merged, gathered: Vec<Gathered>, duplicates: &HashSet<(u32, u32)>) -> PolarsResult<()> {
+    let (mut time, mut file, mut record, mut worker, mut row) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (w, g) in gathered.iter().enumerate() {
+        for r in 0..g.kept.time.len() {
+            if !duplicates.contains(&(g.kept.file[r], g.kept.record[r])) {
+                time.push(g.kept.time[r]);
+                file.push(g.kept.file[r]);
+                record.push(g.kept.record[r]);
+                worker.push(w as u32);
+                row.push(r as u32);
+            }
+        }
+    }
+    let height = time.len();
+    let columns = vec![
+        Column::new("time".into(), time),
+        Column::new("file".into(), file),
+        Column::new("record".into(), record),
+        Column::new("worker".into(), worker),
+        Column::new("row".into(), row),
+    ];
+    let frame = DataFrame::new(height, columns)?.sort(["time", "file", "record"], SortMultipleOptions::default())?;
+    let u32s = |name: &str| -> PolarsResult<Vec<u32>> { Ok(frame.column(name)?.u32()?.into_no_null_iter().collect()) };
+    let rows = &mut out.rows;
+    rows.time = frame.column("time")?.i64()?.into_no_null_iter().collect();
+    rows.file = u32s("file")?;
+    rows.record = u32s("record")?;
+    let (worker, row) = (u32s("worker")?, u32s("row")?);
+    drop(frame);
+    let mut recode: Vec<Vec<u32>> = gathered.iter().map(|g| vec![ABSENT; g.kept.dict.len()]).collect();
+    let width = gathered.first().map_or(0, |g| g.kept.columns.len());
+    rows.columns = vec![Vec::with_capacity(height); width];
+    let mut new_row: Vec<Vec<u32>> = gathered.iter().map(|g| vec![u32::MAX; g.kept.time.len()]).collect();
+    let mut code_of = |dict: &mut Dict, kept: &Kept, w: usize, code: u32| -> u32 {
+        if code == ABSENT {
+            return ABSENT;
+        }
+        let known = &mut recode[w][code as usize];
+        if *known == ABSENT
+            && let Some(value) = kept.dict.get(code)
+        {
+            *known = dict.intern(value).0;
+        }
+        *known
+    };
+    for (number, (&w, &r)) in worker.iter().zip(&row).enumerate() {
+        let kept = &gathered[w as usize].kept;
+        new_row[w as usize][r as usize] = number as u32;
+        rows.source.push(kept.source[r as usize]);
+        let start = if r == 0 { 0 } else { kept.id_ends[r as usize - 1] };
+        let id = &kept.ids[start as usize..kept.id_ends[r as usize] as usize];
+        let at = rows.ids.len() as u32;
+        rows.ids.push_str(id);
+        rows.id_spans.push((at, rows.ids.len() as u32));
+        for k in 0..width {
+            let code = code_of(&mut rows.dict, kept, w as usize, kept.columns[k][r as usize]);
+            rows.columns[k].push(code);
+            if !kept.extras.is_empty()
+                && let Some(more) = kept.extras.get(&(r, k as u16))
+            {
+                let more = more.iter().map(|&c| code_of(&mut rows.dict, kept, w as usize, c)).collect();
+                rows.extras.insert((number as u32, k as u16), more);
+            }
+        }
+    }
+    for (w, g) in gathered.iter().enumerate() {
+        out.matches.extend(g.matches.iter().filter_map(|&(rule, r)| {
+            let row = new_row[w][r as usize];
+            (row != u32::MAX).then_some((rule, row))
+        }));
+    }
+    out.matches.sort_unstable();
+    Ok(())
+}

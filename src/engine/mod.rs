@@ -1,0 +1,7 @@
+//! From records to matches: rules become boolean algebra over bit masks, one mask for each distinct test of a field.
+
+pub mod batch;
+pub mod correlate;
+pub mod merge;
+pub mod plan;
+pub mod run;

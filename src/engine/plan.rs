@@ -1,0 +1,457 @@
+//! What a run asks of one source: fields to read, atoms to test distinct values against, and rules as boolean nodes.
+
+use crate::event::Column;
+use crate::rule::detection::{Condition, Detection, Test};
+use crate::rule::load::RuleSet;
+use crate::rule::matcher::{Matcher, TextOp};
+use crate::rule::meta::LogSource;
+use crate::rule::{Body, DetectionRule, FieldRef, Taxonomy};
+use crate::source::mapping::{ColumnExpr, Mapping, PathId};
+use crate::source::walk::{FieldId, Trie};
+use hashbrown::HashMap;
+use std::sync::Arc;
+
+/// Index of an atom: a distinct (field, test).
+pub type AtomId = u32;
+
+/// A rule's condition over masks.
+#[derive(Debug, Clone)]
+pub enum Node {
+    /// An atom's mask.
+    Atom(AtomId),
+    /// Rows not in the mask.
+    Not(Box<Node>),
+    /// Rows in all masks.
+    And(Vec<Node>),
+    /// Rows in some mask.
+    Or(Vec<Node>),
+    /// Rows in at least so many masks.
+    AtLeast(u64, Vec<Node>),
+}
+
+/// The atoms of one field.
+#[derive(Debug, Default)]
+pub struct FieldAtoms {
+    /// Exact folded literals.
+    pub literals: HashMap<String, Vec<AtomId>>,
+    /// Everything else.
+    pub others: Vec<(Matcher, AtomId)>,
+    /// Atoms that hold for every present value.
+    pub present: Vec<AtomId>,
+}
+
+/// A test that compares two fields of a row.
+#[derive(Debug)]
+pub struct Pair {
+    /// Left field.
+    pub left: FieldId,
+    /// Right field.
+    pub right: FieldId,
+    /// Relation.
+    pub op: TextOp,
+    /// Upper and lower case differ.
+    pub cased: bool,
+    /// Its mask.
+    pub atom: AtomId,
+}
+
+/// How a field gets its values.
+#[derive(Debug)]
+pub enum Filled {
+    /// From the record, by the walk.
+    Record,
+    /// By a column expression of the mapping (index into [`Mapping::columns`]).
+    Expr(usize),
+    /// The case-folded user.
+    UserKey(FieldId),
+    /// The source's id.
+    Source,
+    /// The time as text.
+    Time,
+    /// Never: the mapping does not fill the column.
+    Never,
+}
+
+/// A field of the plan.
+#[derive(Debug)]
+pub struct PlanField {
+    /// What it is.
+    pub field: FieldRef,
+    /// How it is filled.
+    pub filled: Filled,
+    /// Its atoms.
+    pub atoms: FieldAtoms,
+    /// For expressions: the plan fields of its inputs, in the order of [`ColumnExpr::paths`] then columns.
+    pub inputs: Vec<FieldId>,
+}
+
+/// Why a rule is not run over a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Routing {
+    /// It applies.
+    Applies,
+    /// Its logsource names other sources.
+    OtherSource,
+    /// It has no logsource.
+    NoLogSource,
+}
+
+/// A rule that applies to the source.
+#[derive(Debug)]
+pub struct PlanRule {
+    /// Index into the rule set.
+    pub rule: u32,
+    /// Its condition.
+    pub node: Node,
+    /// The plan fields that it names.
+    pub fields: Vec<FieldId>,
+}
+
+/// What a run asks of one source.
+#[derive(Debug)]
+pub struct SourcePlan {
+    /// The mapping.
+    pub mapping: Arc<Mapping>,
+    /// Index of the source in the run.
+    pub source: u8,
+    /// The walk's trie.
+    pub trie: Trie,
+    /// Fields; those from the record come in any order, columns after what they read.
+    pub fields: Vec<PlanField>,
+    /// Order in which column fields are computed.
+    pub column_order: Vec<FieldId>,
+    /// Number of atoms.
+    pub atoms: usize,
+    /// Field comparisons.
+    pub pairs: Vec<Pair>,
+    /// Keyword tests over every scalar leaf.
+    pub keywords: Vec<(Matcher, AtomId)>,
+    /// Rules that apply.
+    pub rules: Vec<PlanRule>,
+    /// Plan fields of the paths that detect the source.
+    pub detect: Vec<Vec<FieldId>>,
+    /// Plan fields of the time, in order.
+    pub time: Vec<FieldId>,
+    /// Plan field of the event id.
+    pub event_id: Option<FieldId>,
+    /// Plan field of the status.
+    pub status: Option<FieldId>,
+    /// For each retained field of the run, the plan field that holds it here.
+    pub retained: Vec<Option<FieldId>>,
+    /// The column `activity`, where rows with one are retained.
+    pub activity: Option<FieldId>,
+    by_ref: HashMap<FieldRef, FieldId>,
+    atom_ids: HashMap<(FieldId, String), AtomId>,
+    atom_fields: Vec<Vec<FieldId>>,
+}
+
+/// Whether a rule's logsource names this source.
+pub fn route(rule: &DetectionRule, mapping: &Mapping) -> Routing {
+    let wanted = &rule.logsource;
+    if wanted.product.is_none() && wanted.service.is_none() && wanted.category.is_none() {
+        return Routing::NoLogSource;
+    }
+    if is_general(wanted) {
+        return Routing::Applies;
+    }
+    let same = |a: &Option<String>, b: &Option<String>| match (a, b) {
+        (None, _) => true,
+        (Some(x), Some(y)) => x.eq_ignore_ascii_case(y),
+        (Some(_), None) => false,
+    };
+    let fits = |l: &LogSource| {
+        let category = if rule.taxonomy == Taxonomy::Columns { true } else { same(&wanted.category, &l.category) };
+        same(&wanted.product, &l.product) && same(&wanted.service, &l.service) && category
+    };
+    if mapping.logsources.iter().any(fits) { Routing::Applies } else { Routing::OtherSource }
+}
+
+fn is_general(logsource: &LogSource) -> bool {
+    logsource.product.as_deref().is_some_and(|p| p.eq_ignore_ascii_case("auditmill")) && logsource.service.is_none()
+}
+
+impl SourcePlan {
+    /// Compiles every rule of the set that applies to the source.
+    ///
+    /// `retained` are the fields kept for matched rows; `wants` are columns that must be computed for every row.
+    pub fn build(source: u8, mapping: &Arc<Mapping>, rules: &RuleSet, retained: &[FieldRef], keep_active: bool) -> SourcePlan {
+        let mut plan = SourcePlan {
+            mapping: mapping.clone(),
+            source,
+            trie: Trie::new(),
+            fields: Vec::new(),
+            column_order: Vec::new(),
+            atoms: 0,
+            pairs: Vec::new(),
+            keywords: Vec::new(),
+            rules: Vec::new(),
+            detect: Vec::new(),
+            time: Vec::new(),
+            event_id: None,
+            status: None,
+            retained: Vec::new(),
+            activity: None,
+            by_ref: HashMap::new(),
+            atom_ids: HashMap::new(),
+            atom_fields: Vec::new(),
+        };
+        let paths = |ids: &[PathId]| ids.iter().map(|p| FieldRef::Record(mapping.paths[*p].clone())).collect::<Vec<_>>();
+        plan.detect = mapping.detect.iter().map(|d| paths(d).iter().map(|f| plan.field(f)).collect()).collect();
+        plan.time = paths(&mapping.time).iter().map(|f| plan.field(f)).collect();
+        plan.event_id = Some(plan.field(&FieldRef::Column(Column::EventId)));
+        plan.status = Some(plan.field(&FieldRef::Column(Column::Status)));
+        if keep_active {
+            plan.activity = Some(plan.field(&FieldRef::Column(Column::Activity)));
+        }
+        plan.retained = retained.iter().map(|f| Some(plan.field(f))).collect();
+        for (i, rule) in rules.rules.iter().enumerate() {
+            let Body::Detection(d) = &rule.body else { continue };
+            if rule.meta.unset_list.is_some() || route(d, mapping) != Routing::Applies {
+                continue;
+            }
+            plan.add_rule(i as u32, d);
+        }
+        plan.atom_fields = vec![Vec::new(); plan.atoms];
+        for (&(field, _), &atom) in &plan.atom_ids {
+            if field != FieldId::MAX {
+                plan.atom_fields[atom as usize].push(field);
+            }
+        }
+        for pair in &plan.pairs {
+            plan.atom_fields[pair.atom as usize].push(pair.right);
+        }
+        plan
+    }
+
+    /// Fields without which an atom never holds.
+    pub fn atom_fields(&self, atom: AtomId) -> &[FieldId] {
+        &self.atom_fields[atom as usize]
+    }
+
+    fn add_rule(&mut self, index: u32, rule: &DetectionRule) {
+        let mut fields = Vec::new();
+        let mut named: HashMap<&str, Node> = HashMap::new();
+        for (name, detection) in &rule.selections {
+            let node = self.detection(rule.taxonomy, detection, &mut fields);
+            named.insert(name, node);
+        }
+        let mut node = lower_condition(&rule.condition, &named);
+        let needs_category = is_general(&rule.logsource) || rule.taxonomy == Taxonomy::Columns;
+        if let (true, Some(category)) = (needs_category, &rule.logsource.category) {
+            let field = self.field(&FieldRef::Column(Column::Category));
+            let matcher = Matcher::Text { op: TextOp::Exact, needle: category.to_lowercase(), cased: false };
+            let atom = self.atom(field, &format!("category {category}"), &matcher);
+            node = Node::And(vec![Node::Atom(atom), node]);
+        }
+        fields.sort_unstable();
+        fields.dedup();
+        self.rules.push(PlanRule { rule: index, node, fields });
+    }
+
+    /// The plan's field for a reference, added with all that it reads when it is new.
+    pub fn field(&mut self, reference: &FieldRef) -> FieldId {
+        if let Some(&id) = self.by_ref.get(reference) {
+            return id;
+        }
+        let (filled, inputs) = match reference {
+            FieldRef::Record(_) => (Filled::Record, Vec::new()),
+            FieldRef::Column(Column::UserKey) => {
+                let user = self.field(&FieldRef::Column(Column::User));
+                (Filled::UserKey(user), vec![user])
+            }
+            FieldRef::Column(Column::Source) => (Filled::Source, Vec::new()),
+            FieldRef::Column(Column::Time) => (Filled::Time, Vec::new()),
+            FieldRef::Column(column) => match self.mapping.columns.iter().position(|c| c.column == *column) {
+                None => (Filled::Never, Vec::new()),
+                Some(i) => {
+                    let mapping = self.mapping.clone();
+                    (Filled::Expr(i), self.inputs(&mapping, &mapping.columns[i]))
+                }
+            },
+        };
+        let id = self.fields.len() as FieldId;
+        let is_record = matches!(filled, Filled::Record);
+        self.fields.push(PlanField { field: reference.clone(), filled, atoms: FieldAtoms::default(), inputs });
+        self.by_ref.insert(reference.clone(), id);
+        if let FieldRef::Record(path) = reference {
+            self.trie.add(path, id, false);
+        }
+        if !is_record {
+            self.column_order.push(id);
+        }
+        id
+    }
+
+    fn inputs(&mut self, mapping: &Mapping, column: &ColumnExpr) -> Vec<FieldId> {
+        let mut json = Vec::new();
+        column.expr.json_paths(&mut json);
+        let mut inputs: Vec<FieldId> = Vec::new();
+        for p in &column.paths {
+            let wants_json = json.contains(p);
+            let id = if wants_json { self.json_field(&mapping.paths[*p]) } else { self.field(&FieldRef::Record(mapping.paths[*p].clone())) };
+            inputs.push(id);
+        }
+        inputs.extend(column.columns.iter().map(|c| self.field(&FieldRef::Column(*c))));
+        inputs
+    }
+
+    /// A field that also gets the JSON text of objects and arrays at its path: kept apart from the plain field.
+    fn json_field(&mut self, path: &str) -> FieldId {
+        let reference = FieldRef::Record(format!("\0json {path}"));
+        if let Some(&id) = self.by_ref.get(&reference) {
+            return id;
+        }
+        let id = self.fields.len() as FieldId;
+        self.fields.push(PlanField { field: reference.clone(), filled: Filled::Record, atoms: FieldAtoms::default(), inputs: Vec::new() });
+        self.by_ref.insert(reference, id);
+        self.trie.add(path, id, true);
+        id
+    }
+
+    fn detection(&mut self, taxonomy: Taxonomy, detection: &Detection, fields: &mut Vec<FieldId>) -> Node {
+        match detection {
+            Detection::And(parts) => Node::And(parts.iter().map(|p| self.detection(taxonomy, p, fields)).collect()),
+            Detection::Or(parts) => Node::Or(parts.iter().map(|p| self.detection(taxonomy, p, fields)).collect()),
+            Detection::Items(items) => Node::And(
+                items
+                    .iter()
+                    .map(|item| {
+                        let id = self.rule_field(taxonomy, item.field.as_deref().unwrap_or_default());
+                        fields.push(id);
+                        self.test(taxonomy, id, &item.test, &item.key, fields)
+                    })
+                    .collect(),
+            ),
+            Detection::Keywords { words, all, key } => {
+                let nodes = words.iter().enumerate().map(|(i, word)| {
+                    let id = *self.atom_ids.entry((FieldId::MAX, format!("{key} {i}"))).or_insert_with(|| {
+                        let id = self.atoms as AtomId;
+                        self.atoms += 1;
+                        self.keywords.push((word.clone(), id));
+                        id
+                    });
+                    Node::Atom(id)
+                });
+                let nodes: Vec<Node> = nodes.collect();
+                if *all { Node::And(nodes) } else { Node::Or(nodes) }
+            }
+            Detection::Members(members, key) => {
+                let path = match taxonomy.resolve(&members.field) {
+                    Ok(FieldRef::Record(path)) => path,
+                    _ => members.field.clone(),
+                };
+                let id = self.json_field(&path);
+                fields.push(id);
+                let node = Node::Atom(self.atom(id, key, &Matcher::Members(members.clone())));
+                use crate::rule::detection::Quantifier;
+                if matches!(members.quantifier, Quantifier::AllOrEmpty | Quantifier::None) {
+                    // An absent array satisfies these.
+                    let present = self.atom(id, "present", &Matcher::Present);
+                    return Node::Or(vec![node, Node::Not(Box::new(Node::Atom(present)))]);
+                }
+                node
+            }
+            // Only the body of an array block is conditional, and that is tested member by member.
+            Detection::Conditional(..) => Node::Or(Vec::new()),
+        }
+    }
+
+    fn rule_field(&mut self, taxonomy: Taxonomy, name: &str) -> FieldId {
+        let reference = taxonomy.resolve(name).unwrap_or_else(|_| FieldRef::Record(name.to_owned()));
+        self.field(&reference)
+    }
+
+    fn test(&mut self, taxonomy: Taxonomy, id: FieldId, test: &Test, key: &str, fields: &mut Vec<FieldId>) -> Node {
+        let not = |n: Node| Node::Not(Box::new(n));
+        match test {
+            Test::Null => not(Node::Atom(self.atom(id, "not null", &Matcher::NotNull))),
+            Test::Exists(expected) => {
+                let present = Node::Atom(self.atom(id, "present", &Matcher::Present));
+                if *expected { present } else { not(present) }
+            }
+            Test::Some(m) => Node::Atom(self.atom(id, key, m)),
+            Test::Each(ms) => Node::And(ms.iter().enumerate().map(|(i, m)| Node::Atom(self.atom(id, &format!("{key} {i}"), m))).collect()),
+            Test::None(m) => {
+                let present = Node::Atom(self.atom(id, "present", &Matcher::Present));
+                Node::And(vec![present, not(Node::Atom(self.atom(id, &format!("some of {key}"), m)))])
+            }
+            Test::FieldRef { field, op, cased, negated } => {
+                let right = self.rule_field(taxonomy, field);
+                fields.push(right);
+                let atom = *self.atom_ids.entry((id, format!("ref {right} {op:?} {cased}"))).or_insert_with(|| {
+                    let atom = self.atoms as AtomId;
+                    self.atoms += 1;
+                    self.pairs.push(Pair { left: id, right, op: *op, cased: *cased, atom });
+                    atom
+                });
+                if *negated {
+                    let present = Node::Atom(self.atom(id, "present", &Matcher::Present));
+                    Node::And(vec![present, not(Node::Atom(atom))])
+                } else {
+                    Node::Atom(atom)
+                }
+            }
+        }
+    }
+
+    fn atom(&mut self, field: FieldId, key: &str, matcher: &Matcher) -> AtomId {
+        if let Some(&id) = self.atom_ids.get(&(field, key.to_owned())) {
+            return id;
+        }
+        let id = self.atoms as AtomId;
+        self.atoms += 1;
+        self.atom_ids.insert((field, key.to_owned()), id);
+        let atoms = &mut self.fields[field as usize].atoms;
+        atoms.add(matcher, id);
+        id
+    }
+
+    /// Plan field of a column.
+    pub fn column_field(&self, column: Column) -> Option<FieldId> {
+        self.by_ref.get(&FieldRef::Column(column)).copied()
+    }
+}
+
+impl FieldAtoms {
+    /// Whether no rule tests the field.
+    pub fn is_empty(&self) -> bool {
+        self.literals.is_empty() && self.others.is_empty() && self.present.is_empty()
+    }
+
+    fn add(&mut self, matcher: &Matcher, id: AtomId) {
+        match matcher {
+            Matcher::Present => self.present.push(id),
+            Matcher::Any(parts) if parts.iter().all(|p| p.exact_literal().is_some()) => {
+                for literal in parts.iter().filter_map(Matcher::exact_literal) {
+                    let ids = self.literals.entry(literal.to_owned()).or_default();
+                    if !ids.contains(&id) {
+                        ids.push(id);
+                    }
+                }
+            }
+            m => match m.exact_literal() {
+                Some(literal) => self.literals.entry(literal.to_owned()).or_default().push(id),
+                None => self.others.push((m.clone(), id)),
+            },
+        }
+    }
+}
+
+fn lower_condition(condition: &Condition, named: &HashMap<&str, Node>) -> Node {
+    let get = |name: &str| named.get(name).cloned().unwrap_or(Node::Or(Vec::new()));
+    match condition {
+        Condition::Name(n) => get(n),
+        Condition::Not(c) => Node::Not(Box::new(lower_condition(c, named))),
+        Condition::And(cs) => Node::And(cs.iter().map(|c| lower_condition(c, named)).collect()),
+        Condition::Or(cs) => Node::Or(cs.iter().map(|c| lower_condition(c, named)).collect()),
+        Condition::AtLeast(n, names) => {
+            let nodes: Vec<Node> = names.iter().map(|x| get(x)).collect();
+            match *n {
+                0 => Node::And(Vec::new()),
+                1 => Node::Or(nodes),
+                n if n as usize == nodes.len() => Node::And(nodes),
+                n => Node::AtLeast(n, nodes),
+            }
+        }
+    }
+}

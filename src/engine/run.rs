@@ -1,0 +1,721 @@
+//! Reads all inputs in parallel with a bounded number of chunks in flight; what a worker gathers is merged in a total order.
+
+use super::batch::{Batch, RowState};
+use super::plan::SourcePlan;
+use crate::event::dict::{ABSENT, Dict};
+use crate::event::time::HOUR;
+use crate::event::value::{Kind, Value};
+use crate::rule::FieldRef;
+use crate::source::SourceSet;
+use crate::source::chunk::{Shape, bom, csv_pieces, first_records, level_of, shape};
+use crate::source::discover::Input;
+use crate::source::split::{Level, MAX_RECORD, Piece, Scanner, split_json, split_lines, too_long};
+use crate::source::unpack::{Opened, open};
+use crate::source::walk::{DocumentSeed, Element, ElementSink, RecordSeed, Trie};
+use foldhash::quality::RandomState;
+use serde::de::{DeserializeSeed, Deserializer, Error as _};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::BuildHasher;
+use std::sync::{Condvar, Mutex, PoisonError};
+
+/// Reasons kept for each file; the rest is counted.
+pub const MAX_REASONS: usize = 20;
+/// Chunks that wait for a worker at one time.
+const QUEUE: usize = 4;
+
+/// Which rows keep their columns beyond their chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Rows that some rule matched.
+    Matched,
+    /// Those, and rows that have an activity.
+    Active,
+    /// All.
+    All,
+}
+
+/// Renders a row to bytes while its chunk is in memory.
+pub type Render<'a> = &'a (dyn Fn(&Batch<'_>, u32, &[u8], &mut Vec<u8>) + Sync);
+
+/// What to run.
+pub struct Spec<'a> {
+    /// Inputs, sorted.
+    pub inputs: &'a [Input],
+    /// Mappings.
+    pub sources: &'a SourceSet,
+    /// One plan for each mapping.
+    pub plans: &'a [SourcePlan],
+    /// Fields kept for kept rows.
+    pub retained: &'a [FieldRef],
+    /// Which rows are kept.
+    pub keep: Keep,
+    /// Workers.
+    pub threads: usize,
+    /// Renders every accepted row, into a spool that is read back in order.
+    pub render: Option<Render<'a>>,
+    /// Told after each file.
+    pub progress: &'a (dyn Fn(usize) + Sync),
+}
+
+/// One event in 32 bytes: enough to find exact duplicates and to count events over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexEntry {
+    /// Hash of source and event id; 0 when the event has no id.
+    pub id: u64,
+    /// Hash of source and content.
+    pub content: u64,
+    /// File.
+    pub file: u32,
+    /// Record.
+    pub record: u32,
+    /// Hours since 1970 times four, plus the outcome.
+    pub hour_outcome: u32,
+}
+
+/// What is known of one file.
+#[derive(Debug, Clone, Default)]
+pub struct FileStat {
+    /// Records read.
+    pub read: u64,
+    /// Records rejected.
+    pub rejected: u64,
+    /// Source, by index, that most records belong to.
+    pub source: Option<u8>,
+    /// First and last event, UTC microseconds.
+    pub span: Option<(i64, i64)>,
+    /// Reasons: record and text, smallest records first.
+    pub reasons: Vec<(Option<u32>, String)>,
+    /// Reasons beyond those kept.
+    pub more_reasons: u64,
+    /// The file holds no log at all, and is no fault.
+    pub not_a_log: bool,
+    /// Some of it could not be read.
+    pub faulty: bool,
+    /// Actions that the mapping has no activity for are counted elsewhere.
+    pub empty: bool,
+}
+
+impl FileStat {
+    fn reject(&mut self, record: Option<u32>, reason: String) {
+        self.faulty = true;
+        if record.is_some() {
+            self.read += 1;
+            self.rejected += 1;
+        }
+        self.reasons.push((record, reason));
+        self.trim();
+    }
+
+    fn trim(&mut self) {
+        if self.reasons.len() > MAX_REASONS * 2 {
+            self.reasons.sort();
+            self.more_reasons += (self.reasons.len() - MAX_REASONS) as u64;
+            self.reasons.truncate(MAX_REASONS);
+        }
+    }
+
+    fn cover(&mut self, time: i64) {
+        self.span = Some(self.span.map_or((time, time), |(a, b)| (a.min(time), b.max(time))));
+    }
+
+    /// Adds what another worker found of the same file.
+    pub fn absorb(&mut self, other: FileStat) {
+        self.read += other.read;
+        self.rejected += other.rejected;
+        self.source = self.source.or(other.source);
+        if let Some((a, b)) = other.span {
+            self.cover(a);
+            self.cover(b);
+        }
+        self.reasons.extend(other.reasons);
+        self.more_reasons += other.more_reasons;
+        self.not_a_log |= other.not_a_log;
+        self.faulty |= other.faulty;
+        self.empty |= other.empty;
+        self.trim();
+    }
+}
+
+/// Rows kept beyond their chunk, by columns.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// UTC microseconds.
+    pub time: Vec<i64>,
+    /// File.
+    pub file: Vec<u32>,
+    /// Record.
+    pub record: Vec<u32>,
+    /// Source.
+    pub source: Vec<u8>,
+    /// Codes of the retained fields, one column a field.
+    pub columns: Vec<Vec<u32>>,
+    /// Further values of arrays.
+    pub extras: HashMap<(u32, u16), Vec<u32>>,
+    /// Event ids, end offsets into `ids`.
+    pub id_ends: Vec<u32>,
+    /// Text of the event ids.
+    pub ids: String,
+    /// The values.
+    pub dict: Dict,
+}
+
+/// A rendered row in the spool.
+#[derive(Debug, Clone, Copy)]
+pub struct Spooled {
+    /// UTC microseconds.
+    pub time: i64,
+    /// File.
+    pub file: u32,
+    /// Record.
+    pub record: u32,
+    /// Worker whose spool holds it.
+    pub worker: u32,
+    /// Offset in the spool.
+    pub offset: u64,
+    /// Length.
+    pub len: u32,
+}
+
+/// What one worker gathered.
+#[derive(Default)]
+pub struct Gathered {
+    /// By file.
+    pub files: BTreeMap<u32, FileStat>,
+    /// One entry an accepted event.
+    pub index: Vec<IndexEntry>,
+    /// Kept rows.
+    pub kept: Kept,
+    /// (rule, kept row).
+    pub matches: Vec<(u32, u32)>,
+    /// Plan fields seen, by source.
+    pub seen: Vec<Vec<u16>>,
+    /// Accepted events by source.
+    pub by_source: Vec<u64>,
+    /// Rendered rows.
+    pub spooled: Vec<Spooled>,
+    /// Their bytes.
+    pub spool: Option<std::fs::File>,
+    /// A fault of the machine, not of the input.
+    pub broken: Option<String>,
+}
+
+struct Job {
+    file: u32,
+    piece: Piece,
+    lines: Vec<u32>,
+    by_lines: bool,
+    source: Option<usize>,
+}
+
+#[derive(Default)]
+struct Queue {
+    next_file: usize,
+    jobs: VecDeque<Job>,
+    producers: usize,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Work {
+    File(usize),
+    Piece(Job),
+}
+
+/// Runs all workers and gives what each gathered.
+pub fn run(spec: &Spec<'_>) -> Result<Vec<Gathered>, String> {
+    let shared = Shared { queue: Mutex::default(), changed: Condvar::new() };
+    let hasher = RandomState::default();
+    let threads = spec.threads.max(1);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|e| e.to_string())?;
+    let gathered = pool.broadcast(|context| {
+        let mut worker = Worker::new(spec, &shared, &hasher, context.index() as u32);
+        worker.work();
+        worker.finish()
+    });
+    Ok(gathered)
+}
+
+struct Worker<'a> {
+    spec: &'a Spec<'a>,
+    shared: &'a Shared,
+    hasher: &'a RandomState,
+    number: u32,
+    batches: Vec<Batch<'a>>,
+    buffer: Vec<u8>,
+    line: Vec<u8>,
+    spool_at: u64,
+    out: Gathered,
+}
+
+impl<'a> Worker<'a> {
+    fn new(spec: &'a Spec<'a>, shared: &'a Shared, hasher: &'a RandomState, number: u32) -> Worker<'a> {
+        let mut out = Gathered { by_source: vec![0; spec.plans.len()], ..Gathered::default() };
+        out.kept.columns = vec![Vec::new(); spec.retained.len()];
+        if spec.render.is_some() {
+            match tempfile::tempfile() {
+                Ok(f) => out.spool = Some(f),
+                Err(e) => out.broken = Some(format!("no temporary file can be made: {e}")),
+            }
+        }
+        Worker { spec, shared, hasher, number, batches: spec.plans.iter().map(Batch::new).collect(), buffer: Vec::new(), line: Vec::new(), spool_at: 0, out }
+    }
+
+    fn work(&mut self) {
+        while let Some(work) = self.next() {
+            match work {
+                Work::File(i) => {
+                    self.file(i);
+                    {
+                        let mut queue = self.shared.lock();
+                        queue.producers -= 1;
+                    }
+                    self.shared.changed.notify_all();
+                    (self.spec.progress)(1);
+                }
+                Work::Piece(job) => {
+                    self.shared.changed.notify_all();
+                    self.piece(job);
+                }
+            }
+        }
+        self.shared.changed.notify_all();
+    }
+
+    fn next(&self) -> Option<Work> {
+        let mut queue = self.shared.lock();
+        loop {
+            if let Some(job) = queue.jobs.pop_front() {
+                return Some(Work::Piece(job));
+            }
+            if queue.next_file < self.spec.inputs.len() {
+                queue.next_file += 1;
+                queue.producers += 1;
+                return Some(Work::File(queue.next_file - 1));
+            }
+            if queue.producers == 0 {
+                return None;
+            }
+            queue = self.shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Hands a piece to a waiting worker, or does it here when enough wait already.
+    fn offer(&mut self, job: Job) {
+        {
+            let mut queue = self.shared.lock();
+            if self.spec.threads > 1 && queue.jobs.len() < QUEUE {
+                queue.jobs.push_back(job);
+                drop(queue);
+                self.shared.changed.notify_all();
+                return;
+            }
+        }
+        self.piece(job);
+    }
+
+    fn stat(&mut self, file: u32) -> &mut FileStat {
+        self.out.files.entry(file).or_default()
+    }
+
+    fn file(&mut self, index: usize) {
+        let file = index as u32;
+        let input = &self.spec.inputs[index];
+        self.stat(file);
+        let buffer = std::mem::take(&mut self.buffer);
+        match open(input, buffer) {
+            Err(reason) => self.stat(file).reject(None, reason),
+            Ok(Opened::Whole(bytes, fault)) => {
+                self.whole(file, &bytes, fault.is_some());
+                if let Some(reason) = fault {
+                    self.stat(file).reject(None, reason);
+                }
+                self.buffer = bytes;
+            }
+            Ok(Opened::Stream(head, rest)) => self.stream(file, head, rest),
+        }
+    }
+
+    fn source_of(&self, bytes: &[u8], shape: Shape) -> Option<usize> {
+        let sources = self.spec.sources;
+        first_records(bytes, shape, &sources.containers).iter().find_map(|r| sources.detect(r))
+    }
+
+    fn whole(&mut self, file: u32, bytes: &[u8], cut: bool) {
+        let containers = &self.spec.sources.containers;
+        let shape = shape(bytes, containers);
+        let at = bom(bytes);
+        let body = &bytes[at..];
+        let source = self.source_of(bytes, shape);
+        match shape {
+            Shape::Empty => {
+                let stat = self.stat(file);
+                stat.empty = true;
+                stat.reject(None, "the file is empty".into());
+            }
+            Shape::Utf16 => self.stat(file).reject(None, "the text is UTF-16; convert it to UTF-8".into()),
+            Shape::NotALog => self.not_a_log(file),
+            Shape::Csv => self.csv(file, std::io::Cursor::new(bytes.to_vec()), source),
+            Shape::Lines => self.records(file, body, Layout::Lines(1), source),
+            Shape::Array | Shape::Container if !cut && self.document(file, body, source) => {}
+            Shape::Array | Shape::Container | Shape::Concatenated => {
+                let mut spans = Vec::new();
+                let level = level_of(shape);
+                let mut scanner = Scanner::new(level, containers);
+                scanner.scan(body, 0, &mut |s, e| spans.push((s, e)));
+                if let Some(start) = scanner.unfinished() {
+                    if level == Level::Top && scanner_can_end(body, start) {
+                        spans.push((start, body.len()));
+                    } else {
+                        self.stat(file).reject(Some(spans.len() as u32 + 1), "the record is cut off at the end of the file".into());
+                    }
+                } else if !scanner.is_balanced() {
+                    self.stat(file).reject(None, "the file ends inside the document: it was cut off".into());
+                }
+                let records: Vec<u32> = (1..=spans.len() as u32).collect();
+                self.records(file, body, Layout::Spans(&spans, &records), source);
+            }
+        }
+    }
+
+    fn not_a_log(&mut self, file: u32) {
+        let named = self.spec.inputs[file as usize].named;
+        let stat = self.stat(file);
+        stat.not_a_log = true;
+        if named {
+            stat.reject(None, "not a log: neither JSON nor CSV with a header".into());
+        }
+    }
+
+    fn csv(&mut self, file: u32, reader: impl std::io::Read, source: Option<usize>) {
+        csv_pieces(reader, &mut |mut csv| {
+            let lines = std::mem::take(&mut csv.lines);
+            self.offer(Job { file, piece: csv.into(), lines, by_lines: false, source });
+            true
+        });
+    }
+
+    fn stream(&mut self, file: u32, mut head: Vec<u8>, rest: Box<dyn std::io::Read + Send>) {
+        let containers = &self.spec.sources.containers;
+        let shape = shape(&head, containers);
+        let source = self.source_of(&head, shape);
+        head.drain(..bom(&head));
+        let mut emit = |piece: Piece, by_lines: bool| self.offer(Job { file, piece, lines: Vec::new(), by_lines, source });
+        match shape {
+            Shape::Lines => split_lines(head, rest, &mut |p| emit(p, true)),
+            Shape::Csv => self.csv(file, std::io::Read::chain(std::io::Cursor::new(head), rest), source),
+            Shape::Array | Shape::Container | Shape::Concatenated => split_json(head, rest, level_of(shape), containers, &mut |p| emit(p, false)),
+            Shape::Empty => self.stat(file).reject(None, "the file is nothing but white space".into()),
+            Shape::Utf16 => self.stat(file).reject(None, "the text is UTF-16; convert it to UTF-8".into()),
+            Shape::NotALog => self.not_a_log(file),
+        }
+    }
+
+    fn piece(&mut self, job: Job) {
+        for (record, reason) in job.piece.faults {
+            self.stat(job.file).reject(record, reason);
+        }
+        if job.by_lines {
+            self.records(job.file, &job.piece.bytes, Layout::Lines(job.piece.first), job.source);
+        } else {
+            let numbers = if job.lines.is_empty() { (0..job.piece.spans.len() as u32).map(|i| job.piece.first + i).collect() } else { job.lines };
+            self.records(job.file, &job.piece.bytes, Layout::Spans(&job.piece.spans, &numbers), job.source);
+        }
+    }
+
+    /// The fast way: one walk over a whole document. Gives up (false) when anything is out of the ordinary.
+    fn document(&mut self, file: u32, bytes: &[u8], source: Option<usize>) -> bool {
+        let Some(source) = source else { return false };
+        let Ok(text) = simdutf8::basic::from_utf8(bytes) else { return false };
+        let batch = &mut self.batches[source];
+        batch.clear();
+        let trie = &batch.plan.trie;
+        let mut walk = ElementWalk { trie, batch, starts: Vec::new(), base: text.as_ptr() as usize };
+        let mut deserializer = sonic_rs::Deserializer::from_str(text);
+        let done =
+            DocumentSeed { containers: &self.spec.sources.containers, each: &mut walk }.deserialize(&mut deserializer).is_ok() && deserializer.end().is_ok();
+        let starts = walk.starts;
+        if !done || !record_spans(bytes, &starts, &mut self.batches[source].spans) {
+            self.batches[source].clear();
+            return false;
+        }
+        self.finish_batch(file, source, bytes);
+        true
+    }
+
+    /// Record by record: each fault costs only its own record.
+    fn records(&mut self, file: u32, bytes: &[u8], layout: Layout<'_>, source: Option<usize>) {
+        let mut odd: Vec<((usize, usize), u32)> = Vec::new();
+        if let Some(s) = source {
+            self.batches[s].clear();
+        }
+        let mut each = |worker: &mut Worker<'_>, start: usize, end: usize, record: u32| {
+            let raw = &bytes[start..end];
+            if raw.len() > MAX_RECORD {
+                return worker.stat(file).reject(Some(record), too_long());
+            }
+            if simdutf8::basic::from_utf8(raw).is_err() {
+                return worker.stat(file).reject(Some(record), "the record is not valid UTF-8".into());
+            }
+            match source {
+                Some(s) => {
+                    if let Err(reason) = worker.batches[s].add(raw, (start, end), record) {
+                        worker.stat(file).reject(Some(record), reason);
+                    }
+                }
+                None => odd.push(((start, end), record)),
+            }
+        };
+        match layout {
+            Layout::Lines(first) => {
+                let mut start = 0;
+                for (i, end) in memchr::memchr_iter(b'\n', bytes).chain(std::iter::once(bytes.len())).enumerate() {
+                    let line = &bytes[start..end];
+                    let trimmed = line.trim_ascii();
+                    if !trimmed.is_empty() {
+                        let at = start + (line.len() - line.trim_ascii_start().len());
+                        each(self, at, at + trimmed.len(), first + i as u32);
+                    }
+                    start = end + 1;
+                }
+            }
+            Layout::Spans(spans, records) => {
+                for (&(start, end), &record) in spans.iter().zip(records) {
+                    let raw = bytes[start..end].trim_ascii_end();
+                    each(self, start, start + raw.len(), record);
+                }
+            }
+        }
+        if let Some(s) = source {
+            self.finish_batch(file, s, bytes);
+        }
+        if !odd.is_empty() {
+            self.odd(file, bytes, odd, None);
+        }
+    }
+
+    /// Records that are not of the file's source, or of none: each is told by itself.
+    fn odd(&mut self, file: u32, bytes: &[u8], odd: Vec<((usize, usize), u32)>, not: Option<usize>) {
+        let mut by_source: BTreeMap<usize, Vec<((usize, usize), u32)>> = BTreeMap::new();
+        for ((start, end), record) in odd {
+            let parsed = serde_json::from_slice::<serde_json::Value>(&bytes[start..end]);
+            match parsed {
+                Err(e) => self.stat(file).reject(Some(record), format!("not valid JSON: {}", plain_reason(&e))),
+                Ok(serde_json::Value::Object(map)) => {
+                    let value = serde_json::Value::Object(map);
+                    match self.spec.sources.detect(&value) {
+                        Some(s) if Some(s) != not => by_source.entry(s).or_default().push(((start, end), record)),
+                        _ => {
+                            let keys: Vec<String> =
+                                value.as_object().map(|m| m.keys().take(6).map(|k| k.chars().take(40).collect()).collect()).unwrap_or_default();
+                            self.stat(file).reject(Some(record), format!("no source knows this record (its fields: {})", keys.join(", ")));
+                        }
+                    }
+                }
+                Ok(_) => self.stat(file).reject(Some(record), "not a record: expected a JSON object".into()),
+            }
+        }
+        for (source, records) in by_source {
+            self.batches[source].clear();
+            for (span, record) in records {
+                if let Err(reason) = self.batches[source].add(&bytes[span.0..span.1], span, record) {
+                    self.stat(file).reject(Some(record), reason);
+                }
+            }
+            self.finish_batch(file, source, bytes);
+        }
+    }
+
+    fn finish_batch(&mut self, file: u32, source: usize, bytes: &[u8]) {
+        let mut batches = std::mem::take(&mut self.batches);
+        let batch = &mut batches[source];
+        batch.compute();
+        batch.search_keywords(bytes);
+        let odd = self.gather(file, source, bytes, batch);
+        batch.clear();
+        self.batches = batches;
+        if !odd.is_empty() {
+            self.odd(file, bytes, odd, Some(source));
+        }
+    }
+
+    /// Takes what outlives the chunk; gives the records that are of another source.
+    fn gather(&mut self, file: u32, source: usize, bytes: &[u8], batch: &Batch<'_>) -> Vec<((usize, usize), u32)> {
+        let mut odd = Vec::new();
+        let mut stat = std::mem::take(self.stat(file));
+        let mut rows: Vec<u32> = vec![u32::MAX; batch.len()];
+        for row in 0..batch.len() {
+            let record = batch.records[row];
+            match batch.states[row] {
+                RowState::OtherShape => {
+                    odd.push((batch.spans[row], record));
+                    continue;
+                }
+                RowState::NoTime => {
+                    let names: Vec<&str> = batch.plan.mapping.time.iter().take(3).map(|p| batch.plan.mapping.paths[*p].as_str()).collect();
+                    let found = batch.plan.time.iter().find_map(|&f| batch.text(f, row as u32));
+                    let reason = match found {
+                        Some(text) => format!("the time `{}` cannot be read", text.chars().take(40).collect::<String>()),
+                        None => format!("no time: expected the field {}", names.join(" or ")),
+                    };
+                    stat.reject(Some(record), reason);
+                    continue;
+                }
+                RowState::Accepted => {}
+            }
+            let time = batch.times[row];
+            stat.read += 1;
+            stat.source = stat.source.or(Some(source as u8));
+            stat.cover(time);
+            self.out.by_source[source] += 1;
+            let (start, end) = batch.spans[row];
+            let content = self.hasher.hash_one((source as u8, &bytes[start..end]));
+            let id = batch.event_id(row as u32).map_or(0, |id| self.hasher.hash_one((source as u8, id.as_ref())).max(1));
+            let hour = time.div_euclid(HOUR).clamp(0, i64::from(u32::MAX >> 3)) as u32;
+            self.out.index.push(IndexEntry { id, content, file, record, hour_outcome: hour << 2 | batch.outcome(row as u32) as u32 });
+            let active = match self.spec.keep {
+                Keep::Matched => false,
+                Keep::Active => batch.plan.activity.is_some_and(|f| batch.text(f, row as u32).is_some()),
+                Keep::All => true,
+            };
+            if active {
+                rows[row] = self.keep_row(file, batch, row as u32);
+            }
+            if let Some(render) = self.spec.render {
+                self.line.clear();
+                render(batch, row as u32, bytes, &mut self.line);
+                self.spool(time, file, record);
+            }
+        }
+        self.out.files.insert(file, stat);
+        let mut hits: Vec<(u32, u32)> = Vec::new();
+        batch.matches(&mut |rule, row| hits.push((rule, row)));
+        for (rule, row) in hits {
+            if rows[row as usize] == u32::MAX {
+                rows[row as usize] = self.keep_row(file, batch, row);
+            }
+            self.out.matches.push((rule, rows[row as usize]));
+        }
+        odd
+    }
+
+    fn keep_row(&mut self, file: u32, batch: &Batch<'_>, row: u32) -> u32 {
+        let kept = &mut self.out.kept;
+        let number = kept.time.len() as u32;
+        kept.time.push(batch.times[row as usize]);
+        kept.file.push(file);
+        kept.record.push(batch.records[row as usize]);
+        kept.source.push(batch.plan.source);
+        if let Some(id) = batch.event_id(row) {
+            kept.ids.push_str(&id);
+        }
+        kept.id_ends.push(kept.ids.len() as u32);
+        for (k, field) in batch.plan.retained.iter().enumerate() {
+            let mut codes: Vec<u32> = Vec::new();
+            if let Some(field) = field {
+                let dict = &mut kept.dict;
+                batch.each_value(*field, row, &mut |v| {
+                    // A null or an object is no value to group or show.
+                    if v.kind.is_text() || v.kind == Kind::Json {
+                        let (code, _) = dict.intern(if v.kind == Kind::Json { v } else { Value::str(v.text) });
+                        codes.push(code);
+                    }
+                });
+            }
+            kept.columns[k].push(codes.first().copied().unwrap_or(ABSENT));
+            if codes.len() > 1 {
+                kept.extras.insert((number, k as u16), codes.split_off(1));
+            }
+        }
+        number
+    }
+
+    fn spool(&mut self, time: i64, file: u32, record: u32) {
+        use std::io::Write;
+        let Some(spool) = self.out.spool.as_mut() else { return };
+        if let Err(e) = spool.write_all(&self.line) {
+            self.out.broken.get_or_insert_with(|| format!("the temporary file cannot be written: {e}"));
+        }
+        self.out.spooled.push(Spooled { time, file, record, worker: self.number, offset: self.spool_at, len: self.line.len() as u32 });
+        self.spool_at += self.line.len() as u64;
+    }
+
+    fn finish(mut self) -> Gathered {
+        self.out.seen = self.batches.iter().map(|b| b.seen().collect()).collect();
+        self.out
+    }
+}
+
+enum Layout<'a> {
+    /// One record a line; the number of the first line.
+    Lines(u32),
+    /// Given spans and record numbers.
+    Spans(&'a [(usize, usize)], &'a [u32]),
+}
+
+/// The last document of a concatenation may end with the file.
+fn scanner_can_end(bytes: &[u8], start: usize) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(&bytes[start..]).is_ok()
+}
+
+/// serde_json's reason without its position, which is of the record and not of the file.
+fn plain_reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line").next().unwrap_or(&text).to_owned()
+}
+
+struct ElementWalk<'b, 'p> {
+    trie: &'p Trie,
+    batch: &'b mut Batch<'p>,
+    starts: Vec<usize>,
+    base: usize,
+}
+
+impl ElementSink for ElementWalk<'_, '_> {
+    #[inline]
+    fn element<'de, D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error> {
+        match (RecordSeed { trie: self.trie, sink: &mut *self.batch }).deserialize(deserializer)? {
+            Element::Object(Some(address)) => {
+                self.starts.push(address - self.base);
+                self.batch.end_row(self.starts.len() as u32);
+                Ok(())
+            }
+            // Left to the slow way, which names each record.
+            Element::Object(None) | Element::Other => Err(D::Error::custom("out of the ordinary")),
+        }
+    }
+}
+
+/// Record spans from the positions of their first keys: a record ends before the comma that leads to the next one.
+fn record_spans(bytes: &[u8], first_keys: &[usize], spans: &mut Vec<(usize, usize)>) -> bool {
+    let open = |key: usize| bytes[..key].iter().rposition(|b| *b == b'{');
+    let Some(starts) = first_keys.iter().map(|k| open(*k)).collect::<Option<Vec<_>>>() else { return false };
+    spans.clear();
+    for (i, &start) in starts.iter().enumerate() {
+        let trimmed = starts.get(i + 1).and_then(|&next| {
+            let mut end = next;
+            while end > start && (bytes[end - 1].is_ascii_whitespace() || bytes[end - 1] == b',') {
+                end -= 1;
+            }
+            (bytes[end - 1] == b'}').then_some(end)
+        });
+        let end = trimmed.or_else(|| {
+            let mut found = None;
+            Scanner::new(Level::Top, &[]).scan(&bytes[start..], 0, &mut |_, e| {
+                found.get_or_insert(start + e);
+            });
+            found
+        });
+        let Some(end) = end else { return false };
+        spans.push((start, end));
+    }
+    true
+}

@@ -1,0 +1,37 @@
+//! Files appear whole or not at all: written under a temporary name in the same folder, then renamed.
+
+use crate::diag::UserError;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+/// Writes a file with what `fill` gives it; readable by its owner alone. An existing file needs `force`.
+pub fn write_file(path: &Path, force: bool, fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), UserError> {
+    let fault = |what: &str, e: &dyn std::fmt::Display| UserError::new(format!("{}: {what}: {e}", path.display()));
+    check_free(path, force)?;
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(UserError::new(format!("{}: the folder {} does not exist", path.display(), folder.display())).help("create the folder first"));
+    }
+    let temporary = tempfile::Builder::new().prefix(".auditmill-").tempfile_in(folder).map_err(|e| fault("cannot be written", &e))?;
+    {
+        let mut out = BufWriter::with_capacity(1 << 20, temporary.as_file());
+        fill(&mut out).and_then(|()| out.flush()).map_err(|e| fault("cannot be written", &e))?;
+    }
+    if force {
+        temporary.persist(path).map_err(|e| fault("cannot be put in place", &e.error))?;
+    } else {
+        temporary.persist_noclobber(path).map_err(|e| fault("cannot be put in place", &e.error))?;
+    }
+    Ok(())
+}
+
+/// Fails early when a file that may not be overwritten is there.
+pub fn check_free(path: &Path, force: bool) -> Result<(), UserError> {
+    if path.is_dir() {
+        return Err(UserError::new(format!("{}: is a folder", path.display())).help("give a file name"));
+    }
+    if !force && path.exists() {
+        return Err(UserError::new(format!("{}: the file exists", path.display())).help("give another name, or --force to overwrite it"));
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! Rules: documents become compiled detections and correlations.
+
+pub mod correlation;
+pub mod detection;
+pub mod load;
+pub mod matcher;
+pub mod meta;
+pub mod sigma;
+pub mod vars;
+
+use correlation::Correlation;
+use detection::{Condition, Detection};
+use meta::{LogSource, RuleMeta};
+use std::collections::BTreeMap;
+
+/// Field names of a rule: whose vocabulary they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Taxonomy {
+    /// The vendor's record.
+    Vendor,
+    /// The event columns (`taxonomy: auditmill`); `raw.a.b` reaches the record.
+    Columns,
+}
+
+/// A field as a rule means it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FieldRef {
+    /// A path in the vendor's record.
+    Record(String),
+    /// An event column.
+    Column(crate::event::Column),
+}
+
+impl Taxonomy {
+    /// What a field name means; an unknown column is an error text.
+    pub fn resolve(self, field: &str) -> Result<FieldRef, String> {
+        match self {
+            Taxonomy::Vendor => Ok(FieldRef::Record(field.to_owned())),
+            Taxonomy::Columns => match field.strip_prefix("raw.") {
+                Some(path) => Ok(FieldRef::Record(path.to_owned())),
+                None => field.parse().map(FieldRef::Column).map_err(|()| format!("`{field}` is not an event column")),
+            },
+        }
+    }
+}
+
+impl std::fmt::Display for FieldRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            FieldRef::Record(path) => f.write_str(path),
+            FieldRef::Column(column) => write!(f, "{column}"),
+        }
+    }
+}
+
+/// A Sigma detection rule.
+#[derive(Debug, Clone)]
+pub struct DetectionRule {
+    /// Whose field names it uses.
+    pub taxonomy: Taxonomy,
+    /// Which sources it is for.
+    pub logsource: LogSource,
+    /// Named selections.
+    pub selections: BTreeMap<String, Detection>,
+    /// The conditions, joined by OR.
+    pub condition: Condition,
+}
+
+/// What a rule does.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// Matches single events.
+    Detection(DetectionRule),
+    /// Counts matches of other rules in windows.
+    Correlation(Correlation),
+}
+
+/// A loaded rule.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Its description, level, tags and where it stands.
+    pub meta: RuleMeta,
+    /// What it does.
+    pub body: Body,
+}
+
+impl DetectionRule {
+    /// Every field that the rule names, resolved.
+    pub fn fields(&self) -> Result<Vec<FieldRef>, String> {
+        let mut names: Vec<&str> = Vec::new();
+        self.selections.values().for_each(|d| d.visit_fields(&mut |f| names.push(f)));
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter().map(|n| self.taxonomy.resolve(n)).collect()
+    }
+}

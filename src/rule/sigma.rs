@@ -1,0 +1,487 @@
+//! The only place that knows the Sigma parser: its tree becomes ours.
+//!
+//! The parser gives the YAML tree, the condition grammar, escapes and modifier names; what a modifier means is decided
+//! here (RULES §2), because the parser's own lowering loses nulls, large numbers and non-boolean `exists`.
+
+use super::correlation::Fault;
+use super::detection::{Condition, Detection, Item, Members, Quantifier, Test};
+use super::matcher::{Matcher, NumberOp, TextOp, TimePart};
+use super::vars::Vars;
+use crate::event::address::Network;
+use crate::event::value::{Number, fold_case};
+use regex::{Regex, RegexBuilder};
+use rsigma_parser::{
+    ArrayQuantifier, ConditionExpr, DetectionItem, Modifier, Quantifier as SigmaQuantifier, SelectorPattern, SigmaValue, SpecialChar, StringPart,
+};
+use std::collections::BTreeMap;
+
+/// Largest compiled size of one regular expression, in bytes.
+const REGEX_SIZE_LIMIT: usize = 4 << 20;
+
+/// The selections and condition of a detection document.
+#[derive(Debug, Clone)]
+pub struct Detections {
+    /// Named selections.
+    pub selections: BTreeMap<String, Detection>,
+    /// The conditions, joined by OR.
+    pub condition: Condition,
+    /// A list that a placeholder names and that is not set.
+    pub unset_list: Option<String>,
+}
+
+fn fault(reason: impl Into<String>, help: &str) -> Fault {
+    (reason.into(), (!help.is_empty()).then(|| help.to_owned()))
+}
+
+/// Parses the `detection:` section of one YAML document.
+pub fn parse_detections(document: &str, vars: &Vars) -> Result<Detections, Fault> {
+    let collection = rsigma_parser::parse_sigma_yaml(document).map_err(|e| fault(e.to_string(), ""))?;
+    let Some(rule) = collection.rules.into_iter().next() else {
+        let reason = collection.errors.into_iter().next().unwrap_or_else(|| "not a Sigma rule".into());
+        return Err(fault(reason, ""));
+    };
+    if rsigma_parser::is_unsupported(rule.sigma_version) {
+        return Err(fault("sigma-version above 3 is not supported", ""));
+    }
+    if rule.detection.timeframe.is_some() {
+        return Err(fault("`timeframe` in a detection is the retired aggregation syntax", "write a correlation document with `timespan`"));
+    }
+    let mut lowering = Lowering { vars, unset_list: None, in_member: false };
+    let named: BTreeMap<_, _> = rule.detection.named.iter().collect();
+    let mut selections = BTreeMap::new();
+    for (name, detection) in named {
+        let lowered = lowering.detection(detection).map_err(|(r, h)| (format!("detection.{name}: {r}"), h))?;
+        selections.insert(name.clone(), lowered);
+    }
+    let names: Vec<&str> = selections.keys().map(String::as_str).collect();
+    let mut conditions = rule.detection.conditions.iter().map(|c| condition(c, &names)).collect::<Result<Vec<_>, _>>()?;
+    let condition = match conditions.len() {
+        0 => return Err(fault("detection.condition is empty", "")),
+        1 => conditions.remove(0),
+        _ => Condition::Or(conditions),
+    };
+    Ok(Detections { selections, condition, unset_list: lowering.unset_list })
+}
+
+fn condition(expr: &ConditionExpr, names: &[&str]) -> Result<Condition, Fault> {
+    let many = |exprs: &[ConditionExpr]| exprs.iter().map(|e| condition(e, names)).collect::<Result<Vec<_>, _>>();
+    Ok(match expr {
+        ConditionExpr::And(es) => Condition::And(many(es)?),
+        ConditionExpr::Or(es) => Condition::Or(many(es)?),
+        ConditionExpr::Not(e) => Condition::Not(Box::new(condition(e, names)?)),
+        ConditionExpr::Identifier(name) if names.contains(&name.as_str()) => Condition::Name(name.clone()),
+        ConditionExpr::Identifier(name) => {
+            return Err(fault(format!("the condition names `{name}`, which the detection does not define"), &format!("defined are: {}", names.join(", "))));
+        }
+        ConditionExpr::Selector { quantifier, pattern } => {
+            let chosen: Vec<String> = match pattern {
+                SelectorPattern::Them => names.iter().filter(|n| !n.starts_with('_')).map(|n| (*n).to_owned()).collect(),
+                SelectorPattern::Pattern(p) => {
+                    names.iter().filter(|n| (p.starts_with('_') || !n.starts_with('_')) && glob(p, n)).map(|n| (*n).to_owned()).collect()
+                }
+            };
+            if chosen.is_empty() {
+                return Err(fault(format!("`{pattern}` in the condition fits no selection"), &format!("defined are: {}", names.join(", "))));
+            }
+            let n = match quantifier {
+                SigmaQuantifier::Any => 1,
+                SigmaQuantifier::All => chosen.len() as u64,
+                SigmaQuantifier::Count(n) => *n,
+            };
+            Condition::AtLeast(n, chosen)
+        }
+    })
+}
+
+/// `*` in a selector stands for any run of characters.
+fn glob(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    let mut rest = rest;
+    for part in middle {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.len() >= last.len() && rest.ends_with(last)
+}
+
+struct Lowering<'a> {
+    vars: &'a Vars,
+    unset_list: Option<String>,
+    in_member: bool,
+}
+
+/// What the modifiers of an item ask for, once their order no longer matters.
+struct Asked {
+    op: TextOp,
+    explicit_op: bool,
+    cased: bool,
+    all: bool,
+    negated: bool,
+    windash: bool,
+    expand: bool,
+    regex: Option<(bool, bool, bool)>,
+    cidr: bool,
+    exists: bool,
+    fieldref: bool,
+    number: Option<NumberOp>,
+    part: Option<TimePart>,
+}
+
+impl Lowering<'_> {
+    fn detection(&mut self, detection: &rsigma_parser::Detection) -> Result<Detection, Fault> {
+        use rsigma_parser::Detection as D;
+        Ok(match detection {
+            D::AllOf(items) if items.is_empty() => return Err(fault("the selection is empty", "")),
+            D::AllOf(items) => {
+                let mut plain = Vec::new();
+                let mut parts = Vec::new();
+                for item in items {
+                    if item.field.name.is_none() && !self.in_member {
+                        parts.push(self.keywords(&item.values, &item.field.modifiers)?);
+                    } else {
+                        plain.push(self.item(item)?);
+                    }
+                }
+                if parts.is_empty() {
+                    Detection::Items(plain)
+                } else {
+                    if !plain.is_empty() {
+                        parts.push(Detection::Items(plain));
+                    }
+                    Detection::And(parts)
+                }
+            }
+            D::AnyOf(parts) => Detection::Or(parts.iter().map(|p| self.detection(p)).collect::<Result<_, _>>()?),
+            D::And(parts) => Detection::And(parts.iter().map(|p| self.detection(p)).collect::<Result<_, _>>()?),
+            D::Keywords(values) => self.keywords(values, &[])?,
+            D::ArrayMatch { field, quantifier, body } => {
+                let quantifier = match quantifier {
+                    ArrayQuantifier::Any => Quantifier::Any,
+                    ArrayQuantifier::All => Quantifier::All,
+                    ArrayQuantifier::AllOrEmpty => Quantifier::AllOrEmpty,
+                    ArrayQuantifier::None => Quantifier::None,
+                };
+                let key = format!("{quantifier:?} {body:?} {:?}", self.vars.lists);
+                let outer = std::mem::replace(&mut self.in_member, true);
+                let body = self.detection(body);
+                self.in_member = outer;
+                Detection::Members(Box::new(Members { field: field_name(field)?, quantifier, body: body? }), key)
+            }
+            D::Conditional { named, condition: expr } => {
+                let sorted: BTreeMap<_, _> = named.iter().collect();
+                let lowered = sorted.into_iter().map(|(n, d)| Ok((n.clone(), self.detection(d)?))).collect::<Result<BTreeMap<_, _>, Fault>>()?;
+                let names: Vec<&str> = lowered.keys().map(String::as_str).collect();
+                let condition = condition(expr, &names)?;
+                Detection::Conditional(lowered, condition)
+            }
+        })
+    }
+
+    fn keywords(&mut self, values: &[SigmaValue], modifiers: &[Modifier]) -> Result<Detection, Fault> {
+        if self.in_member {
+            return Err(fault("keywords cannot stand inside an array block", ""));
+        }
+        let mut all = false;
+        for m in modifiers {
+            match m {
+                Modifier::All => all = true,
+                other => return Err(fault(format!("modifier `{other:?}` on keywords is not supported"), "")),
+            }
+        }
+        let asked = Asked { op: TextOp::Contains, explicit_op: true, ..Asked::plain() };
+        let mut words = Vec::new();
+        for value in values {
+            words.push(match value {
+                SigmaValue::String(s) => text_matcher(&s.parts, &asked)?,
+                SigmaValue::Integer(n) => text_matcher(&[StringPart::Plain(n.to_string())], &asked)?,
+                SigmaValue::Float(n) => text_matcher(&[StringPart::Plain(n.to_string())], &asked)?,
+                SigmaValue::Bool(_) | SigmaValue::Null => return Err(fault("a keyword must be text or a number", "")),
+            });
+        }
+        if words.is_empty() {
+            return Err(fault("the keyword list is empty", ""));
+        }
+        Ok(Detection::Keywords { words, all, key: format!("{all} {values:?}") })
+    }
+
+    fn item(&mut self, item: &DetectionItem) -> Result<Item, Fault> {
+        let field = item.field.name.as_deref().map(field_name).transpose()?;
+        let shown = field.as_deref().unwrap_or("(member)").to_owned();
+        let asked = Asked::from_modifiers(&item.field.modifiers).map_err(|(r, h)| (format!("`{shown}`: {r}"), h))?;
+        let mut key = format!("{:?} {:?}", item.field.modifiers, item.values);
+        if asked.expand {
+            key.push_str(&format!("{:?}", self.vars.lists));
+        }
+        let test = self.test(&asked, &item.values).map_err(|(r, h)| (format!("`{shown}`: {r}"), h))?;
+        Ok(Item { field, test, key })
+    }
+
+    fn test(&mut self, asked: &Asked, values: &[SigmaValue]) -> Result<Test, Fault> {
+        if values.is_empty() {
+            return Err(fault("the list of values is empty", "an empty list never matches; remove the item"));
+        }
+        if values.len() > 1 && values.iter().any(|v| matches!(v, SigmaValue::Null)) {
+            return Err(fault("null cannot stand in a list of values", "give null a selection of its own"));
+        }
+        if asked.exists {
+            return match values {
+                [SigmaValue::Bool(b)] => Ok(Test::Exists(*b)),
+                _ => Err(fault("`exists` takes true or false", "write `exists: true`, without quotes")),
+            };
+        }
+        if asked.fieldref {
+            let [SigmaValue::String(other)] = values else { return Err(fault("`fieldref` takes the name of one field", "")) };
+            return Ok(Test::FieldRef { field: other.original.clone(), op: asked.op, cased: asked.cased, negated: asked.negated });
+        }
+        if let [SigmaValue::Null] = values {
+            if asked.explicit_op || asked.regex.is_some() || asked.cidr || asked.number.is_some() || asked.part.is_some() || asked.all {
+                return Err(fault("null takes no modifier but neq", "write `field: null`"));
+            }
+            return Ok(if asked.negated { Test::Some(Matcher::NotNull) } else { Test::Null });
+        }
+        let mut matchers = Vec::new();
+        for value in values {
+            matchers.extend(self.matchers(asked, value)?);
+        }
+        Ok(match (asked.all, asked.negated) {
+            (true, false) => Test::Each(matchers),
+            (_, true) => Test::None(any(matchers)),
+            (false, false) => Test::Some(any(matchers)),
+        })
+    }
+
+    fn matchers(&mut self, asked: &Asked, value: &SigmaValue) -> Result<Vec<Matcher>, Fault> {
+        if asked.expand {
+            let SigmaValue::String(s) = value else { return Err(fault("`expand` takes text with %placeholders%", "")) };
+            return self.expand(asked, &s.original)?.iter().map(|t| self.matcher(asked, &SigmaValue::String(rsigma_parser::SigmaString::new(t)))).collect();
+        }
+        Ok(vec![self.matcher(asked, value)?])
+    }
+
+    fn matcher(&self, asked: &Asked, value: &SigmaValue) -> Result<Matcher, Fault> {
+        if let Some((ignore_case, multiline, dot_all)) = asked.regex {
+            let pattern = match value {
+                SigmaValue::String(s) => s.original.clone(),
+                SigmaValue::Integer(n) => n.to_string(),
+                _ => return Err(fault("`re` takes a regular expression", "")),
+            };
+            return regex(&pattern, ignore_case, multiline, dot_all);
+        }
+        if asked.cidr {
+            let SigmaValue::String(s) = value else { return Err(fault("`cidr` takes a network", "")) };
+            return Network::parse(&s.original)
+                .map(Matcher::Cidr)
+                .ok_or_else(|| fault(format!("`{}` is not a network", s.original), "write it as 10.0.0.0/8 or 2001:db8::/32"));
+        }
+        if let Some(part) = asked.part {
+            let limit = number(value).ok_or_else(|| fault("a time part is compared with a number", ""))?;
+            return Ok(Matcher::Time { part, op: asked.number.unwrap_or(NumberOp::Eq), limit });
+        }
+        if let Some(op) = asked.number {
+            let limit = number(value).ok_or_else(|| fault("gt, gte, lt and lte compare with a number", ""))?;
+            return Ok(Matcher::Number { op, limit });
+        }
+        match value {
+            SigmaValue::String(s) => text_matcher(&s.parts, asked),
+            SigmaValue::Integer(n) if asked.explicit_op || asked.windash => text_matcher(&[StringPart::Plain(n.to_string())], asked),
+            SigmaValue::Float(n) if asked.explicit_op || asked.windash => text_matcher(&[StringPart::Plain(n.to_string())], asked),
+            SigmaValue::Integer(n) => Ok(Matcher::Number { op: NumberOp::Eq, limit: Number::Int((*n).into()) }),
+            SigmaValue::Float(n) => Ok(Matcher::Number { op: NumberOp::Eq, limit: Number::Float(*n) }),
+            SigmaValue::Bool(_) if asked.explicit_op || asked.windash => {
+                Err(fault("contains, startswith and endswith take text, not true or false", "quote the value"))
+            }
+            SigmaValue::Bool(b) => Ok(Matcher::Bool(*b)),
+            SigmaValue::Null => Err(fault("null cannot stand here", "give null a selection of its own")),
+        }
+    }
+
+    /// Every text that `template` stands for, with `%name%` replaced by each entry of the list of that name.
+    fn expand(&mut self, asked: &Asked, template: &str) -> Result<Vec<String>, Fault> {
+        let Some((before, rest)) = template.split_once('%') else { return Ok(vec![template.to_owned()]) };
+        if let Some(literal) = before.strip_suffix('\\') {
+            return Ok(self.expand(asked, rest)?.into_iter().map(|t| format!("{literal}%{t}")).collect());
+        }
+        let Some((name, after)) = rest.split_once('%') else { return Ok(vec![template.to_owned()]) };
+        let Some(entries) = self.vars.list(name).map(<[String]>::to_vec) else {
+            self.unset_list.get_or_insert_with(|| name.to_owned());
+            return Ok(Vec::new());
+        };
+        let tails = self.expand(asked, after)?;
+        Ok(entries.iter().flat_map(|e| tails.iter().map(move |t| format!("{before}{e}{t}"))).collect())
+    }
+}
+
+impl Asked {
+    fn plain() -> Asked {
+        Asked {
+            op: TextOp::Exact,
+            explicit_op: false,
+            cased: false,
+            all: false,
+            negated: false,
+            windash: false,
+            expand: false,
+            regex: None,
+            cidr: false,
+            exists: false,
+            fieldref: false,
+            number: None,
+            part: None,
+        }
+    }
+
+    fn from_modifiers(modifiers: &[Modifier]) -> Result<Asked, Fault> {
+        let mut a = Asked::plain();
+        let mut flags = (false, false, false);
+        for m in modifiers {
+            match m {
+                Modifier::Contains => (a.op, a.explicit_op) = (TextOp::Contains, true),
+                Modifier::StartsWith => (a.op, a.explicit_op) = (TextOp::StartsWith, true),
+                Modifier::EndsWith => (a.op, a.explicit_op) = (TextOp::EndsWith, true),
+                Modifier::All => a.all = true,
+                Modifier::Cased => a.cased = true,
+                Modifier::Exists => a.exists = true,
+                Modifier::Re => a.regex = Some((false, false, false)),
+                Modifier::IgnoreCase => flags.0 = true,
+                Modifier::Multiline => flags.1 = true,
+                Modifier::DotAll => flags.2 = true,
+                Modifier::Cidr => a.cidr = true,
+                Modifier::Gt => a.number = Some(NumberOp::Gt),
+                Modifier::Gte => a.number = Some(NumberOp::Gte),
+                Modifier::Lt => a.number = Some(NumberOp::Lt),
+                Modifier::Lte => a.number = Some(NumberOp::Lte),
+                Modifier::Neq => a.negated = true,
+                Modifier::FieldRef => a.fieldref = true,
+                Modifier::Expand => a.expand = true,
+                Modifier::WindAsh => a.windash = true,
+                Modifier::Minute => a.part = Some(TimePart::Minute),
+                Modifier::Hour => a.part = Some(TimePart::Hour),
+                Modifier::Day => a.part = Some(TimePart::Day),
+                Modifier::Week => a.part = Some(TimePart::Week),
+                Modifier::Month => a.part = Some(TimePart::Month),
+                Modifier::Year => a.part = Some(TimePart::Year),
+                Modifier::Base64 | Modifier::Base64Offset | Modifier::Wide | Modifier::Utf16 | Modifier::Utf16be => {
+                    return Err(fault(format!("modifier `{}` is not supported by this version", format!("{m:?}").to_lowercase()), ""));
+                }
+            }
+        }
+        let any_flag = flags.0 || flags.1 || flags.2;
+        match &mut a.regex {
+            Some(r) => *r = flags,
+            None if any_flag => return Err(fault("the flags i, m and s belong to `re`", "write `field|re|i`")),
+            None => {}
+        }
+        let kinds = [a.explicit_op && !a.fieldref, a.regex.is_some(), a.cidr, a.exists, a.fieldref, a.number.is_some() || a.part.is_some()];
+        if kinds.iter().filter(|k| **k).count() > 1 {
+            return Err(fault("these modifiers do not go together", ""));
+        }
+        if a.all && a.negated {
+            return Err(fault("`all` and `neq` do not go together", "negate in the condition"));
+        }
+        Ok(a)
+    }
+}
+
+fn any(mut matchers: Vec<Matcher>) -> Matcher {
+    if matchers.len() == 1 { matchers.remove(0) } else { Matcher::Any(matchers) }
+}
+
+/// A field name as the record spells it; brackets that are not selectors are part of it.
+fn field_name(field: &str) -> Result<String, Fault> {
+    if !field.contains('\\') {
+        let indexed = field.split('.').any(|s| s.ends_with(']') && s.contains('['));
+        if indexed {
+            return Err(fault(format!("`{field}`: array positions are not supported by this version"), "use [any]"));
+        }
+        return Ok(field.to_owned());
+    }
+    Ok(field.replace("\\[", "[").replace("\\]", "]"))
+}
+
+fn number(value: &SigmaValue) -> Option<Number> {
+    match value {
+        SigmaValue::Integer(n) => Some(Number::Int((*n).into())),
+        SigmaValue::Float(n) => Some(Number::Float(*n)),
+        SigmaValue::String(s) => Number::parse(&s.original),
+        SigmaValue::Bool(_) | SigmaValue::Null => None,
+    }
+}
+
+fn regex(pattern: &str, ignore_case: bool, multiline: bool, dot_all: bool) -> Result<Matcher, Fault> {
+    let built =
+        RegexBuilder::new(pattern).case_insensitive(ignore_case).multi_line(multiline).dot_matches_new_line(dot_all).size_limit(REGEX_SIZE_LIMIT).build();
+    match built {
+        Ok(r) => Ok(Matcher::Regex(Box::new(r))),
+        Err(e) => {
+            let text = e.to_string();
+            let construct = ["look-around", "backreferences"].into_iter().find(|c| text.contains(c));
+            let reason = construct
+                .map_or_else(|| text.lines().last().unwrap_or_default().to_owned(), |c| format!("{c} is not supported, since it can hang on hostile input"));
+            Err(fault(format!("regular expression `{pattern}`: {reason}"), "patterns run in linear time (RE2 syntax)"))
+        }
+    }
+}
+
+/// A text with wildcards under contains, startswith, endswith or none of them.
+fn text_matcher(parts: &[StringPart], asked: &Asked) -> Result<Matcher, Fault> {
+    let fold = |s: &str| if asked.cased { s.to_owned() } else { fold_case(s).into_owned() };
+    let many = |p: Option<&StringPart>| matches!(p, Some(StringPart::Special(SpecialChar::WildcardMulti)));
+    let mut inner = parts;
+    let mut open_start = matches!(asked.op, TextOp::Contains | TextOp::EndsWith);
+    let mut open_end = matches!(asked.op, TextOp::Contains | TextOp::StartsWith);
+    while many(inner.first()) {
+        open_start = true;
+        inner = &inner[1..];
+    }
+    while many(inner.last()) {
+        open_end = true;
+        inner = &inner[..inner.len() - 1];
+    }
+    let plain: Option<String> = inner
+        .iter()
+        .map(|p| match p {
+            StringPart::Plain(s) => Some(s.as_str()),
+            StringPart::Special(_) => None,
+        })
+        .collect();
+    if let Some(text) = plain
+        && !(asked.windash && text.contains(DASHES))
+    {
+        let op = match (open_start, open_end) {
+            (false, false) => TextOp::Exact,
+            (true, true) => TextOp::Contains,
+            (false, true) => TextOp::StartsWith,
+            (true, false) => TextOp::EndsWith,
+        };
+        return Ok(Matcher::Text { op, needle: fold(&text), cased: asked.cased });
+    }
+    let mut pattern = String::from(if open_start { "(?s)" } else { "(?s)^" });
+    for part in inner {
+        match part {
+            StringPart::Plain(text) => {
+                for c in fold(text).chars() {
+                    if asked.windash && DASHES.contains(&c) {
+                        pattern.push_str("[-/–—―]");
+                    } else {
+                        pattern.push_str(&regex_syntax::escape(c.encode_utf8(&mut [0; 4])));
+                    }
+                }
+            }
+            StringPart::Special(SpecialChar::WildcardMulti) => pattern.push_str(".*"),
+            StringPart::Special(SpecialChar::WildcardSingle) => pattern.push('.'),
+        }
+    }
+    if !open_end {
+        pattern.push('$');
+    }
+    let regex = Regex::new(&pattern).map_err(|e| fault(e.to_string(), ""))?;
+    Ok(Matcher::Wildcard { regex: Box::new(regex), cased: asked.cased })
+}
+
+/// Characters that command lines take for one another (Sigma appendix, windash).
+const DASHES: [char; 5] = ['-', '/', '–', '—', '―'];

@@ -1,0 +1,225 @@
+//! What shape a file's bytes have, and where its first records stand.
+
+use super::split::{Level, Piece, Scanner};
+use std::io::Read;
+
+/// Bytes looked at to tell a file's shape and source.
+const LOOK: usize = 4 << 20;
+/// Records looked at to tell a file's source.
+const LOOK_RECORDS: usize = 20;
+
+/// How records stand in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Nothing but white space.
+    Empty,
+    /// One JSON array of records.
+    Array,
+    /// One or more JSON objects that hold the array under a container key.
+    Container,
+    /// One JSON object a line.
+    Lines,
+    /// JSON objects one after another, over several lines.
+    Concatenated,
+    /// Comma-separated values with a header.
+    Csv,
+    /// UTF-16 text.
+    Utf16,
+    /// None of these.
+    NotALog,
+}
+
+/// Length of a UTF-8 byte order mark at the start.
+pub fn bom(bytes: &[u8]) -> usize {
+    if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 }
+}
+
+/// Tells the shape from a file's first bytes.
+pub fn shape(bytes: &[u8], containers: &[String]) -> Shape {
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Shape::Utf16;
+    }
+    let bytes = &bytes[bom(bytes)..];
+    let Some(at) = bytes.iter().position(|b| !b.is_ascii_whitespace()) else { return Shape::Empty };
+    let text = &bytes[at..bytes.len().min(at + LOOK)];
+    match text[0] {
+        b'[' => Shape::Array,
+        b'{' => {
+            let mut first = None;
+            Scanner::new(Level::Top, &[]).scan(text, 0, &mut |s, e| {
+                first.get_or_insert((s, e));
+            });
+            let mut in_container = false;
+            let document = first.map_or(text, |(s, e)| &text[s..e]);
+            Scanner::new(Level::Container, containers).scan(document, 0, &mut |_, _| in_container = true);
+            if in_container || has_empty_container(document, containers) {
+                return Shape::Container;
+            }
+            match first {
+                Some((s, e)) if !text[s..e].contains(&b'\n') => Shape::Lines,
+                Some(_) => Shape::Concatenated,
+                // A cut-off only record, or a line that is not JSON: lines lose least.
+                None => {
+                    if text.iter().take(64).filter(|b| **b == b'\n').count() > 0 {
+                        Shape::Concatenated
+                    } else {
+                        Shape::Lines
+                    }
+                }
+            }
+        }
+        _ if looks_like_csv(text) => Shape::Csv,
+        // Lines of JSON may begin with a line that is none.
+        _ if text
+            .split(|b| *b == b'\n')
+            .skip(1)
+            .take(LOOK_RECORDS)
+            .any(|l| l.first() == Some(&b'{') && serde_json::from_slice::<serde_json::Value>(l).is_ok()) =>
+        {
+            Shape::Lines
+        }
+        _ => Shape::NotALog,
+    }
+}
+
+/// `{"Records": []}` holds no record and is still a container.
+fn has_empty_container(document: &[u8], containers: &[String]) -> bool {
+    document.len() < 65_536
+        && serde_json::from_slice::<serde_json::Value>(document)
+            .is_ok_and(|v| containers.iter().any(|c| v.get(c).and_then(|a| a.as_array()).is_some_and(Vec::is_empty)))
+}
+
+fn looks_like_csv(text: &[u8]) -> bool {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(&text[..text.len().min(1 << 20)]);
+    let mut rows = reader.byte_records();
+    let Some(Ok(header)) = rows.next() else { return false };
+    let named = header.len() >= 3 && header.iter().all(|h| !h.is_empty() && h.len() < 100 && std::str::from_utf8(h).is_ok());
+    named && rows.next().is_none_or(|r| r.is_ok_and(|r| r.len() == header.len()))
+}
+
+/// The first records of a file, parsed, to tell its source.
+pub fn first_records(bytes: &[u8], shape: Shape, containers: &[String]) -> Vec<serde_json::Value> {
+    let bytes = &bytes[bom(bytes)..];
+    let bytes = &bytes[..bytes.len().min(LOOK)];
+    let mut out = Vec::new();
+    let mut take = |raw: &[u8]| {
+        if out.len() < LOOK_RECORDS
+            && let Ok(v @ serde_json::Value::Object(_)) = serde_json::from_slice(raw)
+        {
+            out.push(v);
+        }
+    };
+    match shape {
+        Shape::Lines => bytes.split(|b| *b == b'\n').take(LOOK_RECORDS * 5).for_each(&mut take),
+        Shape::Array | Shape::Container | Shape::Concatenated => {
+            let level = level_of(shape);
+            Scanner::new(level, containers).scan(bytes, 0, &mut |s, e| take(&bytes[s..e]));
+        }
+        Shape::Csv => {
+            csv_pieces(std::io::Cursor::new(bytes.to_vec()), &mut |piece| {
+                for (s, e) in piece.spans.iter().take(LOOK_RECORDS) {
+                    take(&piece.bytes[*s..*e]);
+                }
+                false
+            });
+        }
+        Shape::Empty | Shape::NotALog | Shape::Utf16 => {}
+    }
+    out
+}
+
+/// Where the scanner finds the records of a shape.
+pub fn level_of(shape: Shape) -> Level {
+    match shape {
+        Shape::Array => Level::Array,
+        Shape::Container => Level::Container,
+        _ => Level::Top,
+    }
+}
+
+/// Rows of a CSV file as JSON records keyed by the header; cells that hold JSON objects or arrays are taken as such,
+/// empty cells are absent. `emit` returns false to stop. Record numbers are given as faults' and spans' lines.
+pub fn csv_pieces(reader: impl Read, emit: &mut dyn FnMut(CsvPiece) -> bool) {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
+    let header: Vec<String> = match reader.byte_headers() {
+        Ok(h) => h.iter().map(|c| String::from_utf8_lossy(c).trim_start_matches('\u{feff}').trim().to_owned()).collect(),
+        Err(e) => {
+            emit(CsvPiece { faults: vec![(1, format!("the header cannot be read: {e}"))], ..CsvPiece::default() });
+            return;
+        }
+    };
+    let mut piece = CsvPiece::default();
+    let mut row = csv::ByteRecord::new();
+    loop {
+        match reader.read_byte_record(&mut row) {
+            Ok(false) => break,
+            Ok(true) => {}
+            Err(e) => {
+                piece.faults.push((0, super::unpack::describe(&std::io::Error::other(e.to_string()))));
+                break;
+            }
+        }
+        let line = row.position().map_or(0, |p| p.line()) as u32;
+        if row.len() != header.len() {
+            piece.faults.push((line, format!("the row has {} fields, the header has {}", row.len(), header.len())));
+        } else if let Err(e) = piece.push(&header, &row, line) {
+            piece.faults.push((line, e));
+        }
+        if piece.bytes.len() >= super::split::CHUNK && !emit(std::mem::take(&mut piece)) {
+            return;
+        }
+    }
+    emit(piece);
+}
+
+/// Rows as JSON, each with its line.
+#[derive(Debug, Default)]
+pub struct CsvPiece {
+    /// JSON text of the rows.
+    pub bytes: Vec<u8>,
+    /// Span of each row's JSON.
+    pub spans: Vec<(usize, usize)>,
+    /// Line of each row.
+    pub lines: Vec<u32>,
+    /// Rows that are not usable: line and reason.
+    pub faults: Vec<(u32, String)>,
+}
+
+impl CsvPiece {
+    fn push(&mut self, header: &[String], row: &csv::ByteRecord, line: u32) -> Result<(), String> {
+        let start = self.bytes.len();
+        self.bytes.push(b'{');
+        for (name, cell) in header.iter().zip(row) {
+            let Ok(cell) = std::str::from_utf8(cell) else {
+                self.bytes.truncate(start);
+                return Err(format!("the field `{name}` is not valid UTF-8"));
+            };
+            if cell.is_empty() {
+                continue;
+            }
+            if self.bytes.len() > start + 1 {
+                self.bytes.push(b',');
+            }
+            let quoted = |out: &mut Vec<u8>, text: &str| serde_json::to_writer(out, text).map_err(|e| e.to_string());
+            quoted(&mut self.bytes, name)?;
+            self.bytes.push(b':');
+            let nested = cell.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(cell).is_ok();
+            if nested {
+                // A line break inside a cell must not look like the end of a record.
+                self.bytes.extend(cell.bytes().map(|b| if b == b'\n' || b == b'\r' { b' ' } else { b }));
+            } else {
+                quoted(&mut self.bytes, cell)?;
+            }
+        }
+        self.bytes.push(b'}');
+        self.spans.push((start, self.bytes.len()));
+        self.lines.push(line);
+        Ok(())
+    }
+}
+
+impl From<CsvPiece> for Piece {
+    fn from(csv: CsvPiece) -> Piece {
+        Piece { bytes: csv.bytes, spans: csv.spans, first: 0, faults: csv.faults.into_iter().map(|(l, r)| ((l > 0).then_some(l), r)).collect() }
+    }
+}

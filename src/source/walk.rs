@@ -1,0 +1,411 @@
+//! One walk over a record's JSON that hands over only the fields that a plan names.
+//!
+//! The fields stand in a trie; everything beside its paths is skipped (and still validated) by the parser.
+
+use crate::event::value::{Kind, Value};
+use hashbrown::HashMap;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::fmt;
+
+/// Deepest nesting of objects and arrays that the walk follows.
+const MAX_DEPTH: u8 = 64;
+
+/// Index of a field in a plan.
+pub type FieldId = u16;
+
+/// Receives the fields of one record.
+pub trait Sink {
+    /// A value of a field. `flat` is set when one key spells the whole path: it wins over nested spellings.
+    fn capture(&mut self, field: FieldId, flat: bool, value: Value<'_>);
+}
+
+const NO_NODE: u32 = u32::MAX;
+
+#[derive(Debug, Default)]
+struct Edge {
+    child: Option<u32>,
+    leaves: Vec<(FieldId, bool)>,
+    json: Vec<(FieldId, bool)>,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    edges: HashMap<Box<str>, u32, foldhash::fast::RandomState>,
+}
+
+/// The paths of a plan.
+#[derive(Debug, Default)]
+pub struct Trie {
+    nodes: Vec<Node>,
+    edges: Vec<Edge>,
+}
+
+impl Trie {
+    /// An empty trie.
+    pub fn new() -> Trie {
+        Trie { nodes: vec![Node::default()], edges: Vec::new() }
+    }
+
+    /// Adds a path under every split of its dots; `json` asks for the text of objects and arrays too.
+    pub fn add(&mut self, path: &str, field: FieldId, json: bool) {
+        // 2^n splits: paths deeper than this are only followed key by key.
+        let deep = path.matches('.').count() > 8;
+        self.add_from(0, path, field, json, true, deep);
+    }
+
+    fn add_from(&mut self, node: u32, path: &str, field: FieldId, json: bool, at_top: bool, deep: bool) {
+        let edge = self.edge(node, path);
+        let flat = at_top && path.contains('.');
+        let list = if json { &mut self.edges[edge as usize].json } else { &mut self.edges[edge as usize].leaves };
+        if !list.contains(&(field, flat)) {
+            list.push((field, flat));
+        }
+        for (i, _) in path.match_indices('.') {
+            let edge = self.edge(node, &path[..i]);
+            let child = match self.edges[edge as usize].child {
+                Some(child) => child,
+                None => {
+                    self.nodes.push(Node::default());
+                    let child = (self.nodes.len() - 1) as u32;
+                    self.edges[edge as usize].child = Some(child);
+                    child
+                }
+            };
+            self.add_from(child, &path[i + 1..], field, json, false, deep);
+            if deep {
+                break;
+            }
+        }
+    }
+
+    fn edge(&mut self, node: u32, key: &str) -> u32 {
+        if let Some(&edge) = self.nodes[node as usize].edges.get(key) {
+            return edge;
+        }
+        self.edges.push(Edge::default());
+        let edge = (self.edges.len() - 1) as u32;
+        self.nodes[node as usize].edges.insert(key.into(), edge);
+        edge
+    }
+
+    #[inline]
+    fn find(&self, node: u32, key: &str) -> u32 {
+        self.nodes[node as usize].edges.get(key).copied().unwrap_or(NO_NODE)
+    }
+}
+
+/// What a walked element was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Element {
+    /// An object; the address of its first key where that stands unescaped in the buffer.
+    Object(Option<usize>),
+    /// Something else.
+    Other,
+}
+
+/// Walks one element that should be a record.
+pub struct RecordSeed<'a, S> {
+    /// The paths.
+    pub trie: &'a Trie,
+    /// Where values go.
+    pub sink: &'a mut S,
+}
+
+impl<'de, S: Sink> DeserializeSeed<'de> for RecordSeed<'_, S> {
+    type Value = Element;
+    #[inline]
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Element, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, S: Sink> Visitor<'de> for RecordSeed<'_, S> {
+    type Value = Element;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a record")
+    }
+
+    #[inline]
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Element, A::Error> {
+        let first = walk_object(self.trie, self.sink, 0, false, 0, map)?;
+        Ok(Element::Object(first))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Element, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Element::Other)
+    }
+    fn visit_unit<E>(self) -> Result<Element, E> {
+        Ok(Element::Other)
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<Element, E> {
+        Ok(Element::Other)
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Element, E> {
+        Ok(Element::Other)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Element, E> {
+        Ok(Element::Other)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Element, E> {
+        Ok(Element::Other)
+    }
+    fn visit_str<E>(self, _: &str) -> Result<Element, E> {
+        Ok(Element::Other)
+    }
+}
+
+#[inline]
+fn walk_object<'de, S: Sink, A: MapAccess<'de>>(
+    trie: &Trie,
+    sink: &mut S,
+    node: u32,
+    in_array: bool,
+    depth: u8,
+    mut map: A,
+) -> Result<Option<usize>, A::Error> {
+    let mut first = None;
+    let mut at_first = true;
+    while let Some((edge, address)) = map.next_key_seed(KeySeed { trie, node })? {
+        if at_first {
+            first = address;
+            at_first = false;
+        }
+        if edge == NO_NODE {
+            map.next_value::<IgnoredAny>()?;
+            continue;
+        }
+        let e = &trie.edges[edge as usize];
+        if e.json.is_empty() {
+            map.next_value_seed(ValueSeed { trie, sink, edge: e, in_array, depth: depth + 1 })?;
+        } else {
+            let raw: sonic_rs::LazyValue<'_> = map.next_value()?;
+            capture_json(trie, sink, e, in_array, depth, raw.as_raw_str()).map_err(A::Error::custom)?;
+        }
+    }
+    Ok(first)
+}
+
+/// The field's JSON text is wanted: hand it over, then walk it for the paths that go deeper.
+fn capture_json<S: Sink>(trie: &Trie, sink: &mut S, edge: &Edge, in_array: bool, depth: u8, raw: &str) -> Result<(), String> {
+    let raw = raw.trim();
+    if raw.starts_with(['{', '[']) && raw != "[]" {
+        for &(field, flat) in &edge.json {
+            sink.capture(field, flat, Value { kind: Kind::Json, text: raw });
+        }
+    } else {
+        let only = Edge { child: None, leaves: edge.json.clone(), json: Vec::new() };
+        revisit(trie, sink, &only, in_array, depth, raw)?;
+    }
+    if edge.leaves.is_empty() && edge.child.is_none() {
+        return Ok(());
+    }
+    revisit(trie, sink, edge, in_array, depth, raw)
+}
+
+fn revisit<S: Sink>(trie: &Trie, sink: &mut S, edge: &Edge, in_array: bool, depth: u8, raw: &str) -> Result<(), String> {
+    let mut deserializer = sonic_rs::Deserializer::from_str(raw);
+    ValueSeed { trie, sink, edge, in_array, depth: depth + 1 }.deserialize(&mut deserializer).map_err(|e| e.to_string())
+}
+
+struct KeySeed<'a> {
+    trie: &'a Trie,
+    node: u32,
+}
+
+impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
+    type Value = (u32, Option<usize>);
+    #[inline]
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for KeySeed<'_> {
+    type Value = (u32, Option<usize>);
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a key")
+    }
+    #[inline]
+    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
+        Ok((self.trie.find(self.node, key), Some(key.as_ptr() as usize)))
+    }
+    #[inline]
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok((self.trie.find(self.node, key), None))
+    }
+}
+
+struct ValueSeed<'a, S> {
+    trie: &'a Trie,
+    sink: &'a mut S,
+    edge: &'a Edge,
+    in_array: bool,
+    depth: u8,
+}
+
+impl<S: Sink> ValueSeed<'_, S> {
+    #[inline]
+    fn emit(&mut self, kind: Kind, text: &str) {
+        for &(field, flat) in &self.edge.leaves {
+            self.sink.capture(field, flat, Value { kind, text });
+        }
+    }
+}
+
+impl<'de, S: Sink> DeserializeSeed<'de> for ValueSeed<'_, S> {
+    type Value = ();
+    #[inline]
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, S: Sink> Visitor<'de> for ValueSeed<'_, S> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a value")
+    }
+    #[inline]
+    fn visit_str<E>(mut self, v: &str) -> Result<(), E> {
+        self.emit(Kind::Str, v);
+        Ok(())
+    }
+    fn visit_unit<E>(mut self) -> Result<(), E> {
+        self.emit(if self.in_array { Kind::NullElement } else { Kind::Null }, "");
+        Ok(())
+    }
+    fn visit_bool<E>(mut self, v: bool) -> Result<(), E> {
+        self.emit(Kind::Bool, if v { "true" } else { "false" });
+        Ok(())
+    }
+    fn visit_i64<E>(mut self, v: i64) -> Result<(), E> {
+        self.emit(Kind::Int, &v.to_string());
+        Ok(())
+    }
+    fn visit_u64<E>(mut self, v: u64) -> Result<(), E> {
+        self.emit(Kind::Int, &v.to_string());
+        Ok(())
+    }
+    fn visit_f64<E>(mut self, v: f64) -> Result<(), E> {
+        self.emit(Kind::Float, &v.to_string());
+        Ok(())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
+        let mut any = false;
+        loop {
+            let seed = ValueSeed { trie: self.trie, sink: &mut *self.sink, edge: self.edge, in_array: true, depth: self.depth + 1 };
+            if self.depth >= MAX_DEPTH {
+                return Err(A::Error::custom("nested too deeply"));
+            }
+            if seq.next_element_seed(seed)?.is_none() {
+                break;
+            }
+            any = true;
+        }
+        if !any {
+            self.emit(Kind::EmptyArray, "");
+        }
+        Ok(())
+    }
+    #[inline]
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        self.emit(Kind::Object, "");
+        match self.edge.child {
+            Some(_) if self.depth >= MAX_DEPTH => Err(A::Error::custom("nested too deeply")),
+            Some(child) => walk_object(self.trie, self.sink, child, self.in_array, self.depth, map).map(|_| ()),
+            None => {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Walks one record given as JSON text.
+pub fn walk_record<S: Sink>(trie: &Trie, sink: &mut S, raw: &[u8]) -> Result<Element, String> {
+    let mut deserializer = sonic_rs::Deserializer::from_slice(raw);
+    let element = RecordSeed { trie, sink }.deserialize(&mut deserializer).map_err(short)?;
+    deserializer.end().map_err(short)?;
+    Ok(element)
+}
+
+/// The first line of a parser's message: the rest quotes the record.
+pub fn short(error: sonic_rs::Error) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or("not valid JSON").trim().to_owned()
+}
+
+/// Walks the records of one document: an array, or the arrays under the container keys of an object.
+pub struct DocumentSeed<'a, F> {
+    /// Keys whose array holds records.
+    pub containers: &'a [String],
+    /// Walks one element; gets a deserializer through [`ElementSeed`].
+    pub each: &'a mut F,
+}
+
+/// Something that takes one element of a document's array.
+pub trait ElementSink {
+    /// Walks one element.
+    fn element<'de, D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error>;
+}
+
+impl<'de, F: ElementSink> DeserializeSeed<'de> for DocumentSeed<'_, F> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, F: ElementSink> Visitor<'de> for DocumentSeed<'_, F> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an array of records, or an object that holds one")
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element_seed(EachSeed(self.each))?.is_some() {}
+        Ok(())
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            if self.containers.contains(&key) {
+                map.next_value_seed(ArraySeed(self.each))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct ArraySeed<'a, F>(&'a mut F);
+
+impl<'de, F: ElementSink> DeserializeSeed<'de> for ArraySeed<'_, F> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, F: ElementSink> Visitor<'de> for ArraySeed<'_, F> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an array of records")
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element_seed(EachSeed(self.0))?.is_some() {}
+        Ok(())
+    }
+}
+
+struct EachSeed<'a, F>(&'a mut F);
+
+impl<'de, F: ElementSink> DeserializeSeed<'de> for EachSeed<'_, F> {
+    type Value = ();
+    #[inline]
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.0.element(deserializer)
+    }
+}
