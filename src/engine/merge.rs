@@ -1,12 +1,10 @@
 //! What the workers gathered becomes one: exact duplicates are taken out, rows are put in time order.
 
 use super::run::{FileStat, Gathered, IndexEntry, Kept, MAX_REASONS, Spooled};
-use crate::event::Outcome;
 use crate::event::dict::{ABSENT, Dict};
-use crate::event::time::HOUR;
 use hashbrown::HashSet;
 use polars::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// Kept rows of all workers, in the order of time, file, record.
 #[derive(Debug, Default)]
@@ -54,9 +52,6 @@ impl EventRows {
     }
 }
 
-/// Events of one hour with one outcome.
-pub type Hours = BTreeMap<(i64, Outcome), u64>;
-
 /// The same id with other content.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Conflict {
@@ -73,8 +68,8 @@ pub struct Merged {
     pub rows: EventRows,
     /// (rule, row), sorted by rule, then row.
     pub matches: Vec<(u32, u32)>,
-    /// Events by hour and outcome, duplicates left out.
-    pub hours: Hours,
+    /// One entry an event, duplicates left out.
+    pub index: Vec<IndexEntry>,
     /// Conflicts, at most [`MAX_CONFLICTS`].
     pub conflicts: Vec<Conflict>,
     /// How many conflicts there are.
@@ -120,17 +115,8 @@ pub fn merge(file_count: usize, mut gathered: Vec<Gathered>) -> Result<Merged, S
     let duplicates = find_duplicates(&mut index, &mut out);
     let mut duplicate_counts = vec![0u64; file_count];
     duplicates.iter().for_each(|(file, _)| duplicate_counts[*file as usize] += 1);
-    for entry in &index {
-        if !duplicates.contains(&(entry.file, entry.record)) {
-            let outcome = match entry.hour_outcome & 3 {
-                0 => Outcome::Success,
-                1 => Outcome::Failed,
-                _ => Outcome::Unknown,
-            };
-            *out.hours.entry((i64::from(entry.hour_outcome >> 2) * HOUR, outcome)).or_default() += 1;
-        }
-    }
-    drop(index);
+    index.retain(|e| !duplicates.contains(&(e.file, e.record)));
+    out.index = index;
     out.files = files.into_iter().zip(duplicate_counts).collect();
     for g in &mut gathered {
         out.spooled.extend(g.spooled.iter().filter(|s| !duplicates.contains(&(s.file, s.record))));

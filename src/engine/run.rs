@@ -3,7 +3,8 @@
 use super::batch::{Batch, RowState};
 use super::plan::SourcePlan;
 use crate::event::dict::{ABSENT, Dict};
-use crate::event::time::HOUR;
+use crate::event::Outcome;
+use crate::event::time::SECOND;
 use crate::event::value::{Kind, Value};
 use crate::rule::FieldRef;
 use crate::source::SourceSet;
@@ -68,8 +69,10 @@ pub struct IndexEntry {
     pub file: u32,
     /// Record.
     pub record: u32,
-    /// Hours since 1970 times four, plus the outcome.
-    pub hour_outcome: u32,
+    /// Seconds since 1970, within a `u32`.
+    pub seconds: u32,
+    /// Outcome.
+    pub outcome: Outcome,
 }
 
 /// What is known of one file.
@@ -579,8 +582,8 @@ impl<'a> Worker<'a> {
             let (start, end) = batch.spans[row];
             let content = self.hasher.hash_one((source as u8, &bytes[start..end]));
             let id = batch.event_id(row as u32).map_or(0, |id| self.hasher.hash_one((source as u8, id.as_ref())).max(1));
-            let hour = time.div_euclid(HOUR).clamp(0, i64::from(u32::MAX >> 3)) as u32;
-            self.out.index.push(IndexEntry { id, content, file, record, hour_outcome: hour << 2 | batch.outcome(row as u32) as u32 });
+            let seconds = u32::try_from(time.div_euclid(SECOND).max(0)).unwrap_or(u32::MAX);
+            self.out.index.push(IndexEntry { id, content, file, record, seconds, outcome: batch.outcome(row as u32) });
             let active = match self.spec.keep {
                 Keep::Matched => false,
                 Keep::Active => batch.plan.activity.is_some_and(|f| batch.text(f, row as u32).is_some()),

@@ -3,11 +3,12 @@
 use super::{Finding, MAX_BURST, QUIET, bursts};
 use crate::diag::{Reject, UserError};
 use crate::engine::correlate::{Base, correlate};
-use crate::engine::merge::{EventRows, Hours, Merged, merge};
+use crate::engine::merge::{EventRows, Merged, merge};
 use crate::engine::plan::{Routing, SourcePlan, route};
 use crate::engine::run::{Keep, Render, Spec, run};
 use crate::event::Column;
-use crate::event::time::format_time;
+use crate::event::Outcome;
+use crate::event::time::{SECOND, format_time};
 use crate::rule::correlation::CorrelationKind;
 use crate::rule::load::RuleSet;
 use crate::rule::meta::Level;
@@ -152,8 +153,8 @@ pub struct Scan<'a> {
     pub ungrouped: Vec<u64>,
     /// Findings of base rules that a correlation stands for.
     pub hidden: u64,
-    /// Events by hour and outcome, in all of the input.
-    pub hours: Hours,
+    /// Events of the period by quarter of an hour (UTC microseconds of its start) and outcome.
+    pub quarters: BTreeMap<(i64, Outcome), u64>,
     /// Conflicts: places of the same id with other content.
     pub conflicts: Vec<crate::engine::merge::Conflict>,
     /// Number of conflicts.
@@ -167,6 +168,9 @@ pub struct Scan<'a> {
     /// Their spools.
     pub spools: Vec<Option<std::fs::File>>,
 }
+
+/// Fifteen minutes: every zone's days begin at a multiple of it. Microseconds.
+const QUARTER: i64 = 900 * SECOND;
 
 /// Columns that a finding's entity and evidence need.
 const FINDING_COLUMNS: [Column; 2] = [Column::User, Column::Resource];
@@ -217,6 +221,13 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
         duplicates: t.duplicates + f.duplicates,
     });
     let period = resolve_window(request.window, &files);
+    let mut quarters = BTreeMap::new();
+    for e in &merged.index {
+        let time = i64::from(e.seconds) * SECOND;
+        if period.contains(time) {
+            *quarters.entry((time - time.rem_euclid(QUARTER), e.outcome)).or_insert(0) += 1;
+        }
+    }
     let states = rule_states(request.rules, &plans, &merged);
     let mut scan = Scan {
         sources: request.sources,
@@ -231,7 +242,7 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
         ungrouped: vec![0; request.rules.rules.len()],
         hidden: 0,
         states,
-        hours: merged.hours,
+        quarters,
         conflicts: merged.conflicts,
         conflict_count: merged.conflict_count,
         by_source: merged.by_source,

@@ -5,6 +5,7 @@ pub mod events;
 pub mod json;
 pub mod matches;
 pub mod table;
+pub mod timeline;
 pub mod write;
 
 use std::borrow::Cow;
