@@ -6,6 +6,7 @@ pub mod event;
 pub mod exit;
 pub mod finding;
 pub mod output;
+pub mod report;
 pub mod rule;
 pub mod source;
 pub mod timeline;

@@ -256,6 +256,19 @@ pub fn style(talk: &TalkArgs) -> Style {
     Style { width, color }
 }
 
+/// How the talk on standard error is to look.
+pub fn style_of_talk(talk: &TalkArgs) -> Style {
+    let style = style(talk);
+    Style { color: style.color && std::io::stderr().is_terminal(), ..style }
+}
+
+/// What this version does not look for: the lines of the pack's own list.
+pub fn waiting() -> Vec<String> {
+    let text = RULES.get_file("WAITING.md").and_then(|f| f.contents_utf8()).unwrap_or_default();
+    let rows = text.lines().filter_map(|l| l.strip_prefix("| ")).filter(|l| !l.starts_with("finding "));
+    rows.filter_map(|l| l.split(" | ").next()).map(|l| l.replace('`', "")).collect()
+}
+
 /// A progress bar on a terminal; nothing elsewhere.
 pub fn progress(files: usize, talk: &TalkArgs) -> indicatif::ProgressBar {
     if talk.quiet || files < 2 || !std::io::stderr().is_terminal() {

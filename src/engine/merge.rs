@@ -55,6 +55,8 @@ impl EventRows {
 /// The same id with other content.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Conflict {
+    /// The event id where a kept row has it, else empty.
+    pub event_id: String,
     /// (file, record) of each version.
     pub places: Vec<(u32, u32)>,
 }
@@ -124,6 +126,13 @@ pub fn merge(file_count: usize, mut gathered: Vec<Gathered>) -> Result<Merged, S
     }
     out.spooled.sort_unstable_by_key(|s| (s.time, s.file, s.record));
     merge_rows(&mut out, gathered, &duplicates).map_err(|e| e.to_string())?;
+    let (rows, conflicts) = (&out.rows, &mut out.conflicts);
+    if !conflicts.is_empty() {
+        let row_of: HashMap<(u32, u32), u32> = (0..rows.len() as u32).map(|r| ((rows.file[r as usize], rows.record[r as usize]), r)).collect();
+        for c in conflicts {
+            c.event_id = c.places.iter().find_map(|p| row_of.get(p).and_then(|r| rows.event_id(*r))).unwrap_or_default().to_owned();
+        }
+    }
     Ok(out)
 }
 
@@ -154,7 +163,7 @@ fn find_duplicates(index: &mut [IndexEntry], out: &mut Merged) -> HashSet<(u32, 
         }
         if versions.len() > 1 {
             versions.sort_unstable();
-            out.conflicts.push(Conflict { places: versions });
+            out.conflicts.push(Conflict { event_id: String::new(), places: versions });
         }
     }
     out.conflict_count = out.conflicts.len() as u64;

@@ -155,6 +155,8 @@ pub struct Scan<'a> {
     pub hidden: u64,
     /// Events of the period by quarter of an hour (UTC microseconds of its start) and outcome.
     pub quarters: BTreeMap<(i64, Outcome), u64>,
+    /// First and last event inside the period, UTC microseconds.
+    pub period_span: Option<(i64, i64)>,
     /// Conflicts: places of the same id with other content.
     pub conflicts: Vec<crate::engine::merge::Conflict>,
     /// Number of conflicts.
@@ -222,9 +224,11 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
     });
     let period = resolve_window(request.window, &files);
     let mut quarters = BTreeMap::new();
+    let mut period_span: Option<(i64, i64)> = None;
     for e in &merged.index {
         let time = i64::from(e.seconds) * SECOND;
         if period.contains(time) {
+            period_span = Some(period_span.map_or((time, time), |(a, b)| (a.min(time), b.max(time))));
             *quarters.entry((time - time.rem_euclid(QUARTER), e.outcome)).or_insert(0) += 1;
         }
     }
@@ -243,6 +247,7 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
         hidden: 0,
         states,
         quarters,
+        period_span,
         conflicts: merged.conflicts,
         conflict_count: merged.conflict_count,
         by_source: merged.by_source,

@@ -187,6 +187,8 @@ pub struct Mapping {
     pub hash: String,
     /// Actions that the activity table knows, folded; empty when the source has no table.
     pub known_actions: std::collections::HashSet<String>,
+    /// Activities that the mapping can give; `None` when it copies them from the record.
+    pub activities: Option<std::collections::BTreeSet<String>>,
 }
 
 /// A record as expressions see it.
@@ -221,7 +223,13 @@ impl Mapping {
             columns.push(c.column(column, |c| c.expr(spec)).map_err(|e| error(format!("columns.{name}: {e}")))?);
         }
         let mut known_actions = std::collections::HashSet::new();
+        let mut activities = None;
         if let Some(activity) = &doc.activity {
+            let entries = activity.map.values().flat_map(|e| match e {
+                OneOrMany::One(e) => std::slice::from_ref(e),
+                OneOrMany::Many(es) => es.as_slice(),
+            });
+            activities = Some(entries.filter_map(|e| e.activity.clone()).collect());
             known_actions.extend(activity.map.keys().map(|k| fold_case(k).into_owned()));
             for column in [Column::Activity, Column::Category] {
                 let built = c.column(column, |c| c.activity(activity, column)).map_err(|e| error(format!("activity: {e}")))?;
@@ -245,6 +253,7 @@ impl Mapping {
             paths: c.paths,
             hash,
             known_actions,
+            activities,
         })
     }
 }
