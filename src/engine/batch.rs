@@ -359,7 +359,8 @@ impl<'p> Batch<'p> {
                 continue;
             }
             let code = match eval(self, row) {
-                Some((kind, text)) => self.intern(id, Value { kind, text: &text }),
+                // A column holds text: rules and outputs read JSON in it as text, too.
+                Some((_, text)) => self.intern(id, Value::str(&text)),
                 None => ABSENT,
             };
             if simple {

@@ -12,6 +12,11 @@ pub const MAX_BURST: i64 = 24 * crate::event::time::HOUR;
 /// A quiet stretch after which a finding of single events ends. Microseconds.
 pub const QUIET: i64 = crate::event::time::HOUR;
 
+/// As [`QUIET`], for what is only for the record: one line a user is enough. Microseconds.
+pub const RECORD_QUIET: i64 = 7 * crate::event::time::DAY;
+/// As [`MAX_BURST`], for what is only for the record. Microseconds.
+pub const RECORD_LONGEST: i64 = 31 * crate::event::time::DAY;
+
 /// A finding. Only [`Finding::new`] makes one, and it needs evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {

@@ -1,6 +1,6 @@
 //! A whole scan: inputs, rules and sources in, findings and their counts out.
 
-use super::{Finding, MAX_BURST, QUIET, bursts};
+use super::{Finding, MAX_BURST, QUIET, RECORD_LONGEST, RECORD_QUIET, bursts};
 use crate::diag::{Reject, UserError};
 use crate::engine::correlate::{Base, correlate};
 use crate::engine::merge::{EventRows, Merged, merge};
@@ -475,7 +475,8 @@ impl Scan<'_> {
                 (1, Some(r)) => vec![("resource".to_owned(), r.to_owned())],
                 _ => Vec::new(),
             };
-            for part in bursts(&rows, &self.rows.time, QUIET, MAX_BURST) {
+            let (quiet, longest) = if meta.level == Level::Informational { (RECORD_QUIET, RECORD_LONGEST) } else { (QUIET, MAX_BURST) };
+            for part in bursts(&rows, &self.rows.time, quiet, longest) {
                 out.extend(Finding::new(rule, meta, entity.clone(), part.to_vec(), &self.rows.time, &self.event_name(part[0])));
             }
         }

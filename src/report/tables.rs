@@ -92,21 +92,21 @@ fn count_by_outcome(scan: &Scan<'_>, rows: &[u32], keys: &[EventColumn]) -> Pola
     };
     let mut columns: Vec<Column> = keys.iter().map(|k| text(*k)).collect();
     columns.push(text(EventColumn::Status));
-    columns.push(Column::new("n".into(), vec![1u64; rows.len()]));
     let names: Vec<&str> = keys.iter().map(|k| k.name()).chain(["status"]).collect();
     let frame = DataFrame::new(rows.len(), columns)?;
-    let counts = frame.group_by(names)?.select(["n"]).sum()?;
+    let grouped = frame.group_by(names)?;
+    let counts = DataFrame::new(grouped.get_groups().len(), grouped.keys())?;
     let mut out: BTreeMap<Vec<String>, [u64; 3]> = BTreeMap::new();
     let key_columns = keys.iter().map(|k| counts.column(k.name())?.str()).collect::<PolarsResult<Vec<_>>>()?;
-    let (status, n) = (counts.column("status")?.str()?, counts.column("n_sum")?.u64()?);
-    for i in 0..counts.height() {
+    let status = counts.column("status")?.str()?;
+    for (i, group) in grouped.get_groups().iter().enumerate() {
         let key = key_columns.iter().map(|c| c.get(i).unwrap_or_default().to_owned()).collect();
         let slot = match status.get(i) {
             Some("success") => 0,
             Some("failed") => 1,
             _ => 2,
         };
-        out.entry(key).or_default()[slot] += n.get(i).unwrap_or(0);
+        out.entry(key).or_default()[slot] += group.len() as u64;
     }
     Ok(out)
 }
