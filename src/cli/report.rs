@@ -64,7 +64,10 @@ pub fn run(args: ReportArgs) -> Outcome {
     settings::say_period(&asked, &result, &args.talk);
     let findings: Vec<&Finding> = result.findings.iter().collect();
     let rendered = if about_event {
-        let id = args.around.as_deref().ok_or_else(|| UserError::new("the incident template needs --around EVENT_ID").help("give the id of the event that the incident is about"))?;
+        let id = args
+            .around
+            .as_deref()
+            .ok_or_else(|| UserError::new("the incident template needs --around EVENT_ID").help("give the id of the event that the incident is about"))?;
         let incident = collect(&result, id, width)?;
         render(&templates, &args.template, incident::context(&result, &incident, command(), &args.window, zone, args.show_secrets))?
     } else {

@@ -23,7 +23,9 @@ pub fn run(args: TimelineArgs) -> Outcome {
         check_free(path, args.talk.force)?;
     }
     if args.around.is_none() && args.user.is_none() && args.resource.is_none() && args.ip.is_none() {
-        return Err(UserError::new("a timeline needs --around EVENT_ID, --user, --resource or --ip").help("for example: auditmill timeline logs/ --around evt_abc123xyz --window 1h").into());
+        return Err(UserError::new("a timeline needs --around EVENT_ID, --user, --resource or --ip")
+            .help("for example: auditmill timeline logs/ --around evt_abc123xyz --window 1h")
+            .into());
     }
     let width = window(&args.window)?;
     let zone = settings::zone(&args.time)?;

@@ -2,8 +2,8 @@
 
 use super::batch::{Batch, RowState};
 use super::plan::SourcePlan;
-use crate::event::dict::{ABSENT, Dict};
 use crate::event::Outcome;
+use crate::event::dict::{ABSENT, Dict};
 use crate::event::time::SECOND;
 use crate::event::value::{Kind, Value};
 use crate::rule::FieldRef;
@@ -254,6 +254,7 @@ struct Worker<'a> {
     number: u32,
     batches: Vec<Batch<'a>>,
     buffer: Vec<u8>,
+    packed: Vec<u8>,
     line: Vec<u8>,
     spool_at: u64,
     out: Gathered,
@@ -269,7 +270,18 @@ impl<'a> Worker<'a> {
                 Err(e) => out.broken = Some(format!("no temporary file can be made: {e}")),
             }
         }
-        Worker { spec, shared, hasher, number, batches: spec.plans.iter().map(Batch::new).collect(), buffer: Vec::new(), line: Vec::new(), spool_at: 0, out }
+        Worker {
+            spec,
+            shared,
+            hasher,
+            number,
+            batches: spec.plans.iter().map(Batch::new).collect(),
+            buffer: Vec::new(),
+            packed: Vec::new(),
+            line: Vec::new(),
+            spool_at: 0,
+            out,
+        }
     }
 
     fn work(&mut self) {
@@ -334,7 +346,7 @@ impl<'a> Worker<'a> {
         let input = &self.spec.inputs[index];
         self.stat(file);
         let buffer = std::mem::take(&mut self.buffer);
-        match open(input, buffer) {
+        match open(input, buffer, &mut self.packed) {
             Err(reason) => self.stat(file).reject(None, reason),
             Ok(Opened::Whole(bytes, fault)) => {
                 self.whole(file, &bytes, fault.is_some());
@@ -712,8 +724,9 @@ fn record_spans(bytes: &[u8], first_keys: &[usize], spans: &mut Vec<(usize, usiz
         });
         let end = trimmed.or_else(|| {
             let mut found = None;
-            Scanner::new(Level::Top, &[]).scan(&bytes[start..], 0, &mut |_, e| {
-                found.get_or_insert(start + e);
+            Scanner::new(Level::Top, &[]).scan_while(&bytes[start..], 0, &mut |_, e| {
+                found = Some(start + e);
+                false
             });
             found
         });

@@ -31,13 +31,17 @@ pub fn markdown(text: &str) -> String {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '#' | '+' | '-' | '!' | '|' | '~' | '=' => {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '!' => {
+                out.push('\\');
+                out.push(c);
+            }
+            // These begin a list, a heading or a rule, at a line's start only.
+            '-' | '+' | '=' | '#' if out.is_empty() => {
                 out.push('\\');
                 out.push(c);
             }
             // Bare addresses become links in many renderers.
             ':' if out.ends_with("http") || out.ends_with("https") || out.ends_with("ftp") => out.push_str("&#58;"),
-            '@' => out.push_str("&#64;"),
             c => out.push(c),
         }
     }

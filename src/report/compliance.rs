@@ -8,6 +8,7 @@ use crate::event::{Column, Outcome};
 use crate::finding::Finding;
 use crate::finding::scan::{RuleState, Scan};
 use crate::output::json::{state_words, threshold};
+use crate::output::printable;
 use crate::rule::Body;
 use crate::rule::meta::Level;
 use chrono::{Datelike, NaiveDate, Timelike};
@@ -135,7 +136,8 @@ fn period(scan: &Scan<'_>, label: String, zone: chrono_tz::Tz, days: &BTreeSet<N
         to_local: to.map(|t| format_local(t, zone)),
         days: total,
         days_with_events: days.len(),
-        share_percent: (share * 10.0).round() / 10.0,
+        // Rounded down: nearly all is not all.
+        share_percent: (share * 10.0).floor() / 10.0,
         first_event: first.map(format_time),
         last_event: last.map(format_time),
     }
@@ -196,11 +198,11 @@ fn finding(scan: &Scan<'_>, f: &Finding, zone: chrono_tz::Tz, show_secrets: bool
     let mut text = |c: Column, row: u32| {
         scan.column(c, row).map(|t| {
             if show_secrets {
-                return t.to_owned();
+                return printable(t).into_owned();
             }
             let (out, n) = mask(t);
             *masked += n;
-            out.into_owned()
+            printable(&out).into_owned()
         })
     };
     let events: Vec<EventContext> = f
@@ -231,7 +233,11 @@ fn finding(scan: &Scan<'_>, f: &Finding, zone: chrono_tz::Tz, show_secrets: bool
         description: meta.description.clone(),
         falsepositives: meta.falsepositives.clone(),
         controls: meta.controls().into_iter().map(str::to_owned).collect(),
-        entity: f.entity.iter().map(|(field, value)| EntityContext { field: field.clone(), value: if value.is_empty() { "(null)".into() } else { value.clone() } }).collect(),
+        entity: f
+            .entity
+            .iter()
+            .map(|(field, value)| EntityContext { field: field.clone(), value: if value.is_empty() { "(null)".into() } else { printable(value).into_owned() } })
+            .collect(),
         first: format_time(f.first),
         last: format_time(f.last),
         first_local: format_local(f.first, zone),
@@ -247,7 +253,8 @@ fn rules(scan: &Scan<'_>) -> RulesContext {
     let mut out = RulesContext::default();
     for (i, rule) in scan.rules.rules.iter().enumerate() {
         let m = &rule.meta;
-        let state = |reason: Option<String>| StateContext { title: m.title.clone(), level: m.level.name(), role: m.role.name(), reason: reason.unwrap_or_default() };
+        let state =
+            |reason: Option<String>| StateContext { title: m.title.clone(), level: m.level.name(), role: m.role.name(), reason: reason.unwrap_or_default() };
         match &scan.states[i] {
             RuleState::Ran => out.ran.push(RanContext {
                 title: m.title.clone(),
@@ -271,8 +278,10 @@ fn rules(scan: &Scan<'_>) -> RulesContext {
     let severity = |level: &str| level.parse::<Level>().map_or(0, |l| Level::Critical as usize - l as usize);
     out.ran.sort_by(|a, b| severity(a.level).cmp(&severity(b.level)).then_with(|| a.title.cmp(&b.title)));
     out.could_not_match.sort_by(|a, b| severity(a.level).cmp(&severity(b.level)).then_with(|| a.title.cmp(&b.title)));
-    out.skipped = scan.rules.skipped.iter().map(|(title, file)| SkippedContext { title: title.clone(), reason: format!("its status says so ({file})") }).collect();
-    out.problems = scan.rules.problems.iter().map(|p| ProblemContext { file: p.file.clone(), line: p.line, reason: p.reason.clone(), help: p.help.clone() }).collect();
+    out.skipped =
+        scan.rules.skipped.iter().map(|(title, file)| SkippedContext { title: title.clone(), reason: format!("its status says so ({file})") }).collect();
+    out.problems =
+        scan.rules.problems.iter().map(|p| ProblemContext { file: p.file.clone(), line: p.line, reason: p.reason.clone(), help: p.help.clone() }).collect();
     out
 }
 
@@ -330,13 +339,19 @@ fn limits(scan: &Scan<'_>, rules: &RulesContext) -> Vec<String> {
         "Events that share their second have no known order.".to_owned(),
     ];
     if !rules.could_not_match.is_empty() {
-        out.push(format!("{} rules could not match or be assessed, since the logs lack a field or a list is not set: no statement is made about what they look for.", rules.could_not_match.len()));
+        out.push(format!(
+            "{} rules could not match or be assessed, since the logs lack a field or a list is not set: no statement is made about what they look for.",
+            rules.could_not_match.len()
+        ));
     }
     if scan.is_incomplete() {
         out.push("Some input could not be read; see input completeness.".into());
     }
     if scan.period.from.is_some() || scan.period.to.is_some() {
-        out.push("Events outside the period were read so that windows are warm at its start; a burst belongs to the period in which it crosses its threshold.".into());
+        out.push(
+            "Events outside the period were read so that windows are warm at its start; a burst belongs to the period in which it crosses its threshold."
+                .into(),
+        );
     }
     let ungrouped: u64 = scan.ungrouped.iter().sum();
     if ungrouped > 0 {

@@ -4,6 +4,7 @@ use crate::event::Column;
 use crate::event::secrets::mask;
 use crate::event::time::{format_local, format_time};
 use crate::finding::scan::Scan;
+use crate::output::printable;
 use crate::timeline::incident::{Cited, Incident};
 use serde::Serialize;
 
@@ -61,7 +62,7 @@ pub struct RowContext {
 /// Builds the context.
 pub fn context(scan: &Scan<'_>, incident: &Incident, command: String, window: &str, zone: chrono_tz::Tz, show_secrets: bool) -> IncidentContext {
     let row = |row: u32, why: &str, focus: bool| -> RowContext {
-        let text = |c: Column| scan.column(c, row).map(|t| if show_secrets { t.to_owned() } else { mask(t).0.into_owned() });
+        let text = |c: Column| scan.column(c, row).map(|t| if show_secrets { printable(t).into_owned() } else { printable(&mask(t).0).into_owned() });
         let local = format_local(scan.rows.time[row as usize], zone);
         RowContext {
             time: format_time(scan.rows.time[row as usize]),
@@ -91,7 +92,10 @@ pub fn context(scan: &Scan<'_>, incident: &Incident, command: String, window: &s
     if incident.impact.is_none() {
         to_fill.push("Impact".to_owned());
     }
-    to_fill.extend(["Root cause".to_owned(), "Resolution".to_owned(), "Time to fix, where it is not the time to the next success".to_owned()]);
+    to_fill.extend(["Root cause".to_owned(), "Resolution".to_owned()]);
+    if incident.next_success.is_none() {
+        to_fill.push("Time to next success".to_owned());
+    }
     let mut scope: Vec<String> = Vec::new();
     if let Some(r) = &event.resource {
         scope.push(format!("events on {r}"));
@@ -108,7 +112,11 @@ pub fn context(scan: &Scan<'_>, incident: &Incident, command: String, window: &s
         detected: Some(incident.detected.clone()),
         impact: incident.impact.clone(),
         rows: incident.timeline.entries.iter().map(|e| row(e.row, &e.why, e.focus)).collect(),
-        next_success: incident.next_success.as_ref().map(|(c, r)| NextContext { text: c.text.clone(), time: format_time(scan.rows.time[*r as usize]), cited: c.cited.clone() }),
+        next_success: incident.next_success.as_ref().map(|(c, r)| NextContext {
+            text: c.text.clone(),
+            time: format_time(scan.rows.time[*r as usize]),
+            cited: c.cited.clone(),
+        }),
         to_fill,
         event,
     }

@@ -5,6 +5,7 @@ use crate::event::Column as EventColumn;
 use crate::event::secrets::mask;
 use crate::event::time::format_local;
 use crate::finding::scan::Scan;
+use crate::output::printable;
 use polars::prelude::*;
 use std::collections::BTreeMap;
 
@@ -38,11 +39,41 @@ struct Spec {
 const USERS: &[&str] = &["user.invited", "user.joined", "user.created", "user.removed", "user.deleted", "user.disabled", "user.enabled"];
 
 const GROUPED: [Spec; 5] = [
-    Spec { id: "policy", title: "Policy events", about: "Policies created, changed and deleted, and violations that were detected, by user and resource.", empty: "No policy event in the period.", activities: &["policy."] },
-    Spec { id: "integrations", title: "Integration events", about: "Integrations added, credentials updated, connections tested and removed.", empty: "No integration event in the period.", activities: &["integration."] },
-    Spec { id: "projects", title: "Project events", about: "Projects and their files created, changed and deleted.", empty: "No project event in the period.", activities: &["project."] },
-    Spec { id: "workflows", title: "Workflow events", about: "Workflows created, changed, run, finished and failed.", empty: "No workflow event in the period.", activities: &["workflow."] },
-    Spec { id: "deployments", title: "Deployment events", about: "Deployments started, succeeded and failed.", empty: "No deployment event in the period.", activities: &["deployment."] },
+    Spec {
+        id: "policy",
+        title: "Policy events",
+        about: "Policies created, changed and deleted, and violations that were detected, by user and resource.",
+        empty: "No policy event in the period.",
+        activities: &["policy."],
+    },
+    Spec {
+        id: "integrations",
+        title: "Integration events",
+        about: "Integrations added, credentials updated, connections tested and removed.",
+        empty: "No integration event in the period.",
+        activities: &["integration."],
+    },
+    Spec {
+        id: "projects",
+        title: "Project events",
+        about: "Projects and their files created, changed and deleted.",
+        empty: "No project event in the period.",
+        activities: &["project."],
+    },
+    Spec {
+        id: "workflows",
+        title: "Workflow events",
+        about: "Workflows created, changed, run, finished and failed.",
+        empty: "No workflow event in the period.",
+        activities: &["workflow."],
+    },
+    Spec {
+        id: "deployments",
+        title: "Deployment events",
+        about: "Deployments started, succeeded and failed.",
+        empty: "No deployment event in the period.",
+        activities: &["deployment."],
+    },
 ];
 
 /// Builds every table over the kept rows of the period.
@@ -81,7 +112,18 @@ fn table(scan: &Scan<'_>, spec: &Spec, columns: Vec<&'static str>, mut rows: Vec
     let total = rows.len();
     rows.truncate(MAX_ROWS);
     let (assessable, why_not) = assess(scan, spec.activities);
-    TableContext { id: spec.id, title: spec.title, about: spec.about.into(), columns, shown: rows.len(), rows, total, empty: spec.empty.into(), assessable, why_not }
+    TableContext {
+        id: spec.id,
+        title: spec.title,
+        about: spec.about.into(),
+        columns,
+        shown: rows.len(),
+        rows,
+        total,
+        empty: spec.empty.into(),
+        assessable,
+        why_not,
+    }
 }
 
 /// Counts rows by text columns and outcome in Polars: one entry a key, with succeeded, failed and no outcome.
@@ -112,11 +154,17 @@ fn count_by_outcome(scan: &Scan<'_>, rows: &[u32], keys: &[EventColumn]) -> Pola
 }
 
 fn shown(text: &str) -> CellContext {
-    CellContext::Text(if text.is_empty() { "(not said)".into() } else { mask(text).0.into_owned() })
+    CellContext::Text(if text.is_empty() { "(not said)".into() } else { printable(&mask(text).0).into_owned() })
 }
 
 fn logins(scan: &Scan<'_>, rows: &[u32]) -> PolarsResult<TableContext> {
-    let spec = Spec { id: "logins", title: "Logins by user", about: "Every user with a login event, and how the attempts ended.", empty: "No login event in the period.", activities: &["user.login", "user.login_failed"] };
+    let spec = Spec {
+        id: "logins",
+        title: "Logins by user",
+        about: "Every user with a login event, and how the attempts ended.",
+        empty: "No login event in the period.",
+        activities: &["user.login", "user.login_failed"],
+    };
     let rows = chosen(scan, rows, spec.activities);
     let counts = count_by_outcome(scan, &rows, &[EventColumn::User])?;
     let mut out: Vec<([u64; 3], String)> = counts.into_iter().map(|(k, n)| (n, k.concat())).collect();
@@ -155,14 +203,26 @@ fn listed(scan: &Scan<'_>, rows: &[u32], zone: chrono_tz::Tz, columns: &[EventCo
 }
 
 fn users(scan: &Scan<'_>, rows: &[u32], zone: chrono_tz::Tz) -> TableContext {
-    let spec = Spec { id: "users", title: "Users who came and went", about: "Invitations, joins, removals and disabled accounts: who did it, and to whom.", empty: "No user was invited, joined, removed or disabled in the period.", activities: USERS };
+    let spec = Spec {
+        id: "users",
+        title: "Users who came and went",
+        about: "Invitations, joins, removals and disabled accounts: who did it, and to whom.",
+        empty: "No user was invited, joined, removed or disabled in the period.",
+        activities: USERS,
+    };
     let rows = chosen(scan, rows, USERS);
     let cells = listed(scan, &rows, zone, &[EventColumn::Activity, EventColumn::User, EventColumn::TargetUser, EventColumn::Status]);
     table(scan, &spec, vec!["Time", "Event", "Done by", "Done to", "Status", "Record"], cells)
 }
 
 fn roles(scan: &Scan<'_>, rows: &[u32], zone: chrono_tz::Tz) -> TableContext {
-    let spec = Spec { id: "roles", title: "Role changes", about: "Who got which role or privilege, and from whom.", empty: "No role was changed in the period.", activities: &["user.role_changed"] };
+    let spec = Spec {
+        id: "roles",
+        title: "Role changes",
+        about: "Who got which role or privilege, and from whom.",
+        empty: "No role was changed in the period.",
+        activities: &["user.role_changed"],
+    };
     let rows = chosen(scan, rows, spec.activities);
     let cells = listed(scan, &rows, zone, &[EventColumn::TargetUser, EventColumn::RoleBefore, EventColumn::RoleAfter, EventColumn::User, EventColumn::Status]);
     table(scan, &spec, vec!["Time", "Who got it", "Role before", "Role after", "From whom", "Status", "Record"], cells)

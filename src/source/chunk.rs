@@ -5,6 +5,8 @@ use std::io::Read;
 
 /// Bytes looked at to tell a file's shape and source.
 const LOOK: usize = 4 << 20;
+/// Bytes looked at first: mostly enough.
+const GLANCE: usize = 64 << 10;
 /// Records looked at to tell a file's source.
 const LOOK_RECORDS: usize = 20;
 
@@ -44,30 +46,10 @@ pub fn shape(bytes: &[u8], containers: &[String]) -> Shape {
     let text = &bytes[at..bytes.len().min(at + LOOK)];
     match text[0] {
         b'[' => Shape::Array,
-        b'{' => {
-            let mut first = None;
-            Scanner::new(Level::Top, &[]).scan(text, 0, &mut |s, e| {
-                first.get_or_insert((s, e));
-            });
-            let mut in_container = false;
-            let document = first.map_or(text, |(s, e)| &text[s..e]);
-            Scanner::new(Level::Container, containers).scan(document, 0, &mut |_, _| in_container = true);
-            if in_container || has_empty_container(document, containers) {
-                return Shape::Container;
-            }
-            match first {
-                Some((s, e)) if !text[s..e].contains(&b'\n') => Shape::Lines,
-                Some(_) => Shape::Concatenated,
-                // A cut-off only record, or a line that is not JSON: lines lose least.
-                None => {
-                    if text.iter().take(64).filter(|b| **b == b'\n').count() > 0 {
-                        Shape::Concatenated
-                    } else {
-                        Shape::Lines
-                    }
-                }
-            }
-        }
+        b'{' => object_shape(&text[..text.len().min(GLANCE)], containers).or_else(|| object_shape(text, containers)).unwrap_or_else(|| {
+            // A cut-off only record, or a line that is not JSON: lines lose least.
+            if text.iter().take(64).any(|b| *b == b'\n') { Shape::Concatenated } else { Shape::Lines }
+        }),
         _ if looks_like_csv(text) => Shape::Csv,
         // Lines of JSON may begin with a line that is none.
         _ if text
@@ -80,6 +62,23 @@ pub fn shape(bytes: &[u8], containers: &[String]) -> Shape {
         }
         _ => Shape::NotALog,
     }
+}
+
+/// The shape of text that begins with an object; `None` when the text ends before it can be told.
+fn object_shape(text: &[u8], containers: &[String]) -> Option<Shape> {
+    let mut first = None;
+    let stop_at = |slot: &mut Option<(usize, usize)>, s, e| {
+        *slot = Some((s, e));
+        false
+    };
+    Scanner::new(Level::Top, &[]).scan_while(text, 0, &mut |s, e| stop_at(&mut first, s, e));
+    let document = first.map_or(text, |(s, e)| &text[s..e]);
+    let mut inside = None;
+    Scanner::new(Level::Container, containers).scan_while(document, 0, &mut |s, e| stop_at(&mut inside, s, e));
+    if inside.is_some() || has_empty_container(document, containers) {
+        return Some(Shape::Container);
+    }
+    first.map(|(s, e)| if text[s..e].contains(&b'\n') { Shape::Concatenated } else { Shape::Lines })
 }
 
 /// `{"Records": []}` holds no record and is still a container.
@@ -103,17 +102,18 @@ pub fn first_records(bytes: &[u8], shape: Shape, containers: &[String]) -> Vec<s
     let bytes = &bytes[..bytes.len().min(LOOK)];
     let mut out = Vec::new();
     let mut take = |raw: &[u8]| {
-        if out.len() < LOOK_RECORDS
-            && let Ok(v @ serde_json::Value::Object(_)) = serde_json::from_slice(raw)
-        {
+        if let Ok(v @ serde_json::Value::Object(_)) = serde_json::from_slice(raw) {
             out.push(v);
         }
+        out.len() < LOOK_RECORDS
     };
     match shape {
-        Shape::Lines => bytes.split(|b| *b == b'\n').take(LOOK_RECORDS * 5).for_each(&mut take),
+        Shape::Lines => bytes.split(|b| *b == b'\n').take(LOOK_RECORDS * 5).for_each(|l| {
+            take(l);
+        }),
         Shape::Array | Shape::Container | Shape::Concatenated => {
             let level = level_of(shape);
-            Scanner::new(level, containers).scan(bytes, 0, &mut |s, e| take(&bytes[s..e]));
+            Scanner::new(level, containers).scan_while(bytes, 0, &mut |s, e| take(&bytes[s..e]));
         }
         Shape::Csv => {
             csv_pieces(std::io::Cursor::new(bytes.to_vec()), &mut |piece| {

@@ -128,8 +128,17 @@ impl Scanner {
 
     /// Scans `bytes[from..]`; calls `found` with the span of each complete record.
     pub fn scan(&mut self, bytes: &[u8], from: usize, found: &mut dyn FnMut(usize, usize)) {
+        self.scan_while(bytes, from, &mut |s, e| {
+            found(s, e);
+            true
+        });
+    }
+
+    /// As [`Scanner::scan`], until `found` returns false: the scanner is then not to be used any more.
+    pub fn scan_while(&mut self, bytes: &[u8], from: usize, found: &mut dyn FnMut(usize, usize) -> bool) {
         let mut i = from;
-        while i < bytes.len() {
+        let mut more = true;
+        while i < bytes.len() && more {
             let b = bytes[i];
             if self.in_string {
                 if self.escaped {
@@ -174,20 +183,20 @@ impl Scanner {
                 }
                 b'}' | b']' => {
                     if self.depth == self.base {
-                        self.close(i, found);
+                        more &= self.close(i, found);
                         if self.level == Level::Container {
                             self.base = usize::MAX;
                         }
                     }
                     self.depth = self.depth.saturating_sub(1);
                     if self.depth == self.base {
-                        self.close(i + 1, found);
+                        more &= self.close(i + 1, found);
                     }
                 }
-                b',' if self.depth == self.base => self.close(i, found),
+                b',' if self.depth == self.base => more &= self.close(i, found),
                 b' ' | b'\t' | b'\r' | b'\n' => {
                     if self.depth == 0 && self.base == 0 {
-                        self.close(i, found);
+                        more &= self.close(i, found);
                     }
                 }
                 _ => self.open_scalar(i),
@@ -202,9 +211,10 @@ impl Scanner {
         }
     }
 
-    fn close(&mut self, end: usize, found: &mut dyn FnMut(usize, usize)) {
-        if let Some(start) = self.start.take() {
-            found(start, end);
+    fn close(&mut self, end: usize, found: &mut dyn FnMut(usize, usize) -> bool) -> bool {
+        match self.start.take() {
+            Some(start) => found(start, end),
+            None => true,
         }
     }
 

@@ -13,6 +13,8 @@ const BOMB_FLOOR: u64 = 256 << 20;
 /// Unpacked bytes for each packed byte, beyond which an input is taken for a decompression bomb.
 const BOMB_RATIO: u64 = 400;
 
+const NESTED_ARCHIVE: &str = "a zip archive inside an archive or a stream is not opened: unpack it first";
+
 /// An opened input.
 pub enum Opened {
     /// All of it, and what went wrong at its end.
@@ -21,16 +23,59 @@ pub enum Opened {
     Stream(Vec<u8>, Box<dyn Read + Send>),
 }
 
-/// Opens and begins to unpack an input. `buffer` is reused for the bytes.
-pub fn open(input: &Input, mut buffer: Vec<u8>) -> Result<Opened, String> {
+/// Opens and begins to unpack an input. `buffer` is reused for the bytes, `packed` for the file as it stands.
+pub fn open(input: &Input, mut buffer: Vec<u8>, packed: &mut Vec<u8>) -> Result<Opened, String> {
     buffer.clear();
-    let (mut reader, hint) = reader(input)?;
-    buffer.reserve(hint.min(WHOLE_LIMIT) + 64);
-    match reader.by_ref().take(WHOLE_LIMIT as u64 + 1).read_to_end(&mut buffer) {
-        Err(e) => Ok(Opened::Whole(buffer, Some(describe(&e)))),
-        Ok(_) if buffer.len() > WHOLE_LIMIT => Ok(Opened::Stream(buffer, reader)),
-        Ok(_) => Ok(Opened::Whole(buffer, None)),
+    if let Origin::File(path) = &input.origin
+        && let Some(opened) = open_small_file(path, &mut buffer, packed)?
+    {
+        return Ok(opened);
     }
+    buffer.clear();
+    let mut reader = reader(input)?;
+    Ok(match fill(&mut *reader, &mut buffer) {
+        Err(fault) => Opened::Whole(buffer, Some(fault)),
+        Ok(()) if buffer.len() > WHOLE_LIMIT => Opened::Stream(buffer, reader),
+        Ok(()) => Opened::Whole(buffer, None),
+    })
+}
+
+/// Reads into the buffer until it holds more than [`WHOLE_LIMIT`] or all.
+fn fill(reader: &mut dyn Read, buffer: &mut Vec<u8>) -> Result<(), String> {
+    reader.take(WHOLE_LIMIT as u64 + 1).read_to_end(buffer).map(|_| ()).map_err(|e| describe(&e))
+}
+
+/// A file of moderate size is read in one piece and unpacked from there; `None` when it unpacks to too much to be held.
+fn open_small_file(path: &std::path::Path, buffer: &mut Vec<u8>, packed: &mut Vec<u8>) -> Result<Option<Opened>, String> {
+    let mut file = File::open(path).map_err(|e| describe(&e))?;
+    let size = file.metadata().map(|m| m.len()).unwrap_or(u64::MAX);
+    if size > PACKED_WHOLE_LIMIT {
+        return Ok(None);
+    }
+    packed.clear();
+    packed.reserve(size as usize + 1);
+    file.read_to_end(packed).map_err(|e| describe(&e))?;
+    let filled = match packed.as_slice() {
+        [0x1f, 0x8b, .., a, b, c, d] => {
+            // ISIZE is a hint that may lie: it is capped, and the decoder checks length and CRC.
+            buffer.reserve((u32::from_le_bytes([*a, *b, *c, *d]) as usize).min(WHOLE_LIMIT) + 64);
+            fill(&mut flate2::bufread::MultiGzDecoder::new(packed.as_slice()), buffer)
+        }
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => match zstd::stream::read::Decoder::with_buffer(packed.as_slice()) {
+            Ok(mut decoder) => fill(&mut decoder, buffer),
+            Err(e) => Err(describe(&e)),
+        },
+        [b'P', b'K', 3, 4, ..] => return Err(NESTED_ARCHIVE.into()),
+        _ if packed.len() > WHOLE_LIMIT => return Ok(None),
+        _ => {
+            std::mem::swap(buffer, packed);
+            Ok(())
+        }
+    };
+    if buffer.len() > WHOLE_LIMIT {
+        return Ok(None);
+    }
+    Ok(Some(Opened::Whole(std::mem::take(buffer), filled.err())))
 }
 
 /// An I/O or unpacking error in words.
@@ -42,20 +87,13 @@ pub fn describe(error: &io::Error) -> String {
     }
 }
 
-fn reader(input: &Input) -> Result<(Box<dyn Read + Send>, usize), String> {
+fn reader(input: &Input) -> Result<Box<dyn Read + Send>, String> {
     match &input.origin {
-        Origin::Stdin => unpack(Box::new(io::stdin()), 0),
-        Origin::Bytes(bytes) => unpack(Box::new(Cursor::new(bytes.to_vec())), bytes.len() as u64),
+        Origin::Stdin => unpack(Box::new(io::stdin())),
+        Origin::Bytes(bytes) => unpack(Box::new(Cursor::new(bytes.to_vec()))),
         Origin::File(path) => {
-            let mut file = File::open(path).map_err(|e| describe(&e))?;
-            let size = file.metadata().map(|m| m.len()).unwrap_or(0);
-            if size <= PACKED_WHOLE_LIMIT {
-                let mut bytes = Vec::with_capacity(size as usize + 1);
-                file.read_to_end(&mut bytes).map_err(|e| describe(&e))?;
-                unpack(Box::new(Cursor::new(bytes)), size)
-            } else {
-                unpack(Box::new(BufReader::with_capacity(1 << 20, file)), size)
-            }
+            let file = File::open(path).map_err(|e| describe(&e))?;
+            unpack(Box::new(BufReader::with_capacity(1 << 20, file)))
         }
         Origin::ZipMember(path, index) => {
             let file = File::open(path).map_err(|e| describe(&e))?;
@@ -66,12 +104,12 @@ fn reader(input: &Input) -> Result<(Box<dyn Read + Send>, usize), String> {
             let guarded = Guard { inner: &mut member, packed: packed.max(1), out: 0 };
             // A member is held whole: the archive's reader cannot leave this function.
             guarded.take(PACKED_WHOLE_LIMIT * 16).read_to_end(&mut bytes).map_err(|e| describe(&e))?;
-            unpack(Box::new(Cursor::new(bytes)), packed)
+            unpack(Box::new(Cursor::new(bytes)))
         }
     }
 }
 
-fn unpack(mut raw: Box<dyn Read + Send>, packed: u64) -> Result<(Box<dyn Read + Send>, usize), String> {
+fn unpack(mut raw: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>, String> {
     let mut magic = Vec::with_capacity(4);
     raw.by_ref().take(4).read_to_end(&mut magic).map_err(|e| describe(&e))?;
     let counted = Counted { inner: Cursor::new(magic.clone()).chain(raw), read: std::sync::Arc::default() };
@@ -79,14 +117,14 @@ fn unpack(mut raw: Box<dyn Read + Send>, packed: u64) -> Result<(Box<dyn Read + 
     match magic.as_slice() {
         [0x1f, 0x8b, ..] => {
             let decoder = flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 16, counted));
-            Ok((Box::new(LiveGuard { inner: decoder, packed: read, out: 0 }), (packed as usize).saturating_mul(12)))
+            Ok(Box::new(LiveGuard { inner: decoder, packed: read, out: 0 }))
         }
         [0x28, 0xb5, 0x2f, 0xfd] => {
             let decoder = zstd::stream::read::Decoder::new(counted).map_err(|e| describe(&e))?;
-            Ok((Box::new(LiveGuard { inner: decoder, packed: read, out: 0 }), (packed as usize).saturating_mul(12)))
+            Ok(Box::new(LiveGuard { inner: decoder, packed: read, out: 0 }))
         }
-        [b'P', b'K', 3, 4] => Err("a zip archive inside an archive or a stream is not opened: unpack it first".into()),
-        _ => Ok((Box::new(counted), packed as usize)),
+        [b'P', b'K', 3, 4] => Err(NESTED_ARCHIVE.into()),
+        _ => Ok(Box::new(counted)),
     }
 }
 

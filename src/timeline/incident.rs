@@ -67,7 +67,8 @@ pub fn collect(scan: &Scan<'_>, event_id: &str, window: i64) -> Result<Incident,
         issue: Cited { text: issue, cited: cite(focus) },
         detected: Cited { text: detected, cited: cite(focus) },
         impact: impact(scan.column(Column::Changes, focus)).map(|text| Cited { text, cited: cite(focus) }),
-        next_success: next_success(scan, focus).map(|row| (Cited { text: format!("{} after the event: {}", exact(scan.rows.time[row as usize] - at), action(row)), cited: cite(row) }, row)),
+        next_success: next_success(scan, focus)
+            .map(|row| (Cited { text: format!("{} after the event: {}", exact(scan.rows.time[row as usize] - at), action(row)), cited: cite(row) }, row)),
         focus,
         timeline,
     })

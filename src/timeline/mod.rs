@@ -66,17 +66,24 @@ pub struct Timeline {
 /// The row of an event id.
 pub fn find_event(scan: &Scan<'_>, id: &str) -> Result<u32, UserError> {
     let found: Vec<u32> = (0..scan.rows.len() as u32).filter(|r| scan.rows.event_id(*r) == Some(id)).collect();
-    found.first().copied().ok_or_else(|| UserError::new(format!("no event has the id `{id}`")).help("look the id up in the log or in a scan's findings; ids are compared exactly"))
+    found.first().copied().ok_or_else(|| {
+        UserError::new(format!("no event has the id `{id}`")).help("look the id up in the log or in a scan's findings; ids are compared exactly")
+    })
 }
 
 /// Builds a timeline.
 pub fn build(scan: &Scan<'_>, filter: &Filter) -> Result<Timeline, UserError> {
-    let same = |column: Column, row: u32, wanted: &Option<String>| wanted.as_ref().is_none_or(|w| scan.column(column, row).is_some_and(|v| fold_case(v) == fold_case(w)));
+    let same = |column: Column, row: u32, wanted: &Option<String>| {
+        wanted.as_ref().is_none_or(|w| scan.column(column, row).is_some_and(|v| fold_case(v) == fold_case(w)))
+    };
     let passes = |row: u32| same(Column::User, row, &filter.user) && same(Column::Resource, row, &filter.resource) && same(Column::Ip, row, &filter.ip);
     let filtered = filter.user.is_some() || filter.resource.is_some() || filter.ip.is_some();
     let mut out = Timeline::default();
     let Some((id, window)) = &filter.around else {
-        out.entries = (0..scan.rows.len() as u32).filter(|r| scan.period.contains(scan.rows.time[*r as usize]) && passes(*r)).map(|row| Entry { row, why: "asked for".into(), focus: false }).collect();
+        out.entries = (0..scan.rows.len() as u32)
+            .filter(|r| scan.period.contains(scan.rows.time[*r as usize]) && passes(*r))
+            .map(|row| Entry { row, why: "asked for".into(), focus: false })
+            .collect();
         return Ok(out);
     };
     let focus = find_event(scan, id)?;
@@ -133,5 +140,9 @@ pub fn mark_last_login(scan: &Scan<'_>, focus: u32, timeline: &mut Timeline) {
 fn last_login(scan: &Scan<'_>, focus: u32) -> Option<u32> {
     let user = scan.column(Column::UserKey, focus)?;
     let at = scan.rows.time[focus as usize];
-    (0..focus).rev().take_while(|r| at - scan.rows.time[*r as usize] <= LOGIN_LOOKBACK).find(|r| scan.column(Column::Activity, *r) == Some("user.login") && scan.column(Column::UserKey, *r) == Some(user) && scan.column(Column::Status, *r) != Some("failed"))
+    (0..focus).rev().take_while(|r| at - scan.rows.time[*r as usize] <= LOGIN_LOOKBACK).find(|r| {
+        scan.column(Column::Activity, *r) == Some("user.login")
+            && scan.column(Column::UserKey, *r) == Some(user)
+            && scan.column(Column::Status, *r) != Some("failed")
+    })
 }

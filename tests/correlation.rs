@@ -1,0 +1,508 @@
+//! Counting correlations against a quadratic reference of their definition (RULES.md section 2, DESIGN.md), and each decision by name.
+
+use crate::common::{Found, Place, Seen, at, event, generator, lines_of, ndjson, rules, scan_bytes, scan_period, test_source, try_rules};
+use auditmill::finding::scan::Period;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::TestCaseError;
+use serde_json::{Map, Value, json};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+
+const SECOND: i64 = 1_000_000;
+
+// ------------------------------------------------------------------------------------------------------ the reference
+
+/// An event as the reference knows it.
+#[derive(Debug, Clone)]
+struct Fact {
+    id: String,
+    time: i64,
+    body: Map<String, Value>,
+}
+
+/// What a correlation asks.
+#[derive(Debug, Clone)]
+struct Asked {
+    value_count: bool,
+    group_by: Vec<&'static str>,
+    fields: Vec<&'static str>,
+    limits: Vec<(&'static str, f64)>,
+    span: i64,
+    /// Values of `k` that some base rule selects.
+    kinds: Vec<&'static str>,
+}
+
+/// The values of a field: of an array its elements, of null and of an absent field one null.
+fn values(fact: &Fact, field: &str) -> Vec<Option<String>> {
+    let text = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+    match fact.body.get(field) {
+        None | Some(Value::Null) => vec![None],
+        Some(Value::Array(items)) => items.iter().map(|v| Some(text(v))).collect(),
+        Some(v) => vec![Some(text(v))],
+    }
+}
+
+fn tuples(fact: &Fact, fields: &[&str]) -> BTreeSet<Vec<Option<String>>> {
+    fields.iter().fold(BTreeSet::from([Vec::new()]), |out, field| {
+        out.iter().flat_map(|prefix| values(fact, field).into_iter().map(move |v| prefix.iter().cloned().chain([v]).collect())).collect()
+    })
+}
+
+/// The bursts: for each group the unions of those maximal windows that satisfy the condition and share an event.
+fn reference(facts: &[Fact], asked: &Asked) -> Vec<(Vec<Option<String>>, BTreeSet<String>)> {
+    let mut groups: BTreeMap<Vec<Option<String>>, Vec<(&Fact, BTreeSet<Vec<Option<String>>>)>> = BTreeMap::new();
+    for fact in facts {
+        let kind = fact.body.get("k").and_then(Value::as_str).unwrap_or_default();
+        if !asked.kinds.contains(&kind) {
+            continue;
+        }
+        let counted: BTreeSet<_> = tuples(fact, &asked.fields).into_iter().filter(|t| t.iter().all(Option::is_some)).collect();
+        if asked.value_count && counted.is_empty() {
+            continue;
+        }
+        for key in tuples(fact, &asked.group_by) {
+            if key.is_empty() || key.iter().any(Option::is_some) {
+                groups.entry(key).or_default().push((fact, counted.clone()));
+            }
+        }
+    }
+    let mut out = Vec::new();
+    for (key, members) in groups {
+        let windows: Vec<BTreeSet<usize>> = members
+            .iter()
+            .map(|(first, _)| {
+                let inside = |f: &Fact| f.time >= first.time && f.time - first.time <= asked.span;
+                (0..members.len()).filter(|i| inside(members[*i].0)).collect()
+            })
+            .collect();
+        let maximal = |w: &BTreeSet<usize>| !windows.iter().any(|other| other.len() > w.len() && w.is_subset(other));
+        let mut bursts: Vec<BTreeSet<usize>> = Vec::new();
+        for window in windows.iter().filter(|w| maximal(w)) {
+            let count = if asked.value_count { window.iter().flat_map(|i| &members[*i].1).collect::<BTreeSet<_>>().len() } else { window.len() } as f64;
+            let holds = asked.limits.iter().all(|(op, n)| match *op {
+                "gt" => count > *n,
+                "gte" => count >= *n,
+                "lt" => count < *n,
+                "lte" => count <= *n,
+                "eq" => count == *n,
+                "neq" => count != *n,
+                other => panic!("{other}"),
+            });
+            if holds {
+                let (touching, apart): (Vec<_>, Vec<_>) = bursts.into_iter().partition(|b| !b.is_disjoint(window));
+                bursts = apart;
+                bursts.push(touching.into_iter().flatten().chain(window.iter().copied()).collect());
+            }
+        }
+        out.extend(bursts.into_iter().map(|b| (key.clone(), b.into_iter().map(|i| members[i].0.id.clone()).collect())));
+    }
+    out.sort();
+    out
+}
+
+/// Two bases, one of which some events satisfy together with the other, and the correlation over them.
+fn document(asked: &Asked) -> String {
+    let mut condition: Map<String, Value> =
+        asked.limits.iter().map(|(op, n)| ((*op).to_owned(), if n.fract() == 0.0 { (*n as i64).into() } else { (*n).into() })).collect();
+    if asked.value_count {
+        condition.insert("field".into(), if asked.fields.len() == 1 { json!(asked.fields[0]) } else { json!(asked.fields) });
+    }
+    let base = |name: &str, kinds: Value| json!({"title": name, "id": format!("id-{name}"), "name": name, "logsource": {"product": "test"}, "detection": {"s": {"k": kinds}, "condition": "s"}, "level": "low"});
+    let named: Vec<&str> = if asked.kinds.contains(&"other") { vec!["first", "second"] } else { vec!["first"] };
+    let correlation = json!({
+        "title": "C", "id": "c", "level": "high",
+        "correlation": {
+            "type": if asked.value_count { "value_count" } else { "event_count" },
+            "rules": named, "group-by": asked.group_by, "timespan": format!("{}s", asked.span / SECOND), "condition": condition,
+        }
+    });
+    [base("first", json!(["hit", "both"])), base("second", json!(["other", "both"])), correlation].iter().map(|d| format!("---\n{d}\n")).collect()
+}
+
+fn ours(found: &Seen) -> Vec<(Vec<Option<String>>, BTreeSet<String>)> {
+    let mut out: Vec<_> = found
+        .findings
+        .iter()
+        .filter(|f| f.rule == "C")
+        .map(|f| (f.entity.iter().map(|(_, v)| (!v.is_empty()).then(|| v.clone())).collect(), f.events.clone()))
+        .collect();
+    out.sort();
+    out
+}
+
+/// Times at and beside the borders of windows of 10 s, many of them equal.
+fn time() -> impl Strategy<Value = i64> {
+    (select(vec![0i64, 1, 2, 5, 10, 11, 15, 20, 21, 30, 31, 40, 60]), select(vec![0i64, 0, 0, 1, -1, 500_000]))
+        .prop_map(|(s, us)| 100 * SECOND + s * SECOND + us)
+}
+
+fn cell(choices: Vec<Value>) -> impl Strategy<Value = Option<Value>> {
+    proptest::option::weighted(0.85, select(choices))
+}
+
+fn fact() -> impl Strategy<Value = (i64, Map<String, Value>)> {
+    let kind = select(vec!["hit", "hit", "hit", "other", "both", "miss"]).prop_map(Value::from);
+    let group = || cell(vec![Value::Null, json!("x"), json!("x"), json!("y"), json!(7), json!(["x", "y"]), json!(["y", "y"])]);
+    let counted = cell(vec![Value::Null, json!(""), json!("1"), json!(2), json!("3"), json!("Z"), json!("z"), json!(["1", "3"]), json!([])]);
+    let second = cell(vec![json!("p"), json!("q"), Value::Null]);
+    (time(), kind, group(), group(), counted, second).prop_map(|(time, k, a, b, v, w)| {
+        let cells = [("k", Some(k)), ("a", a), ("b", b), ("v", v), ("w", w)];
+        (time, cells.into_iter().filter_map(|(name, v)| Some((name.to_owned(), v?))).collect())
+    })
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    let whole = || (1..7u32).prop_map(f64::from);
+    let one = (select(vec!["gt", "gte", "gte", "gte", "lt", "lte", "eq", "neq"]), whole()).prop_map(|l| vec![l]);
+    let range = (select(vec![("gte", "lte"), ("gt", "lt"), ("gte", "neq"), ("gte", "lt")]), whole(), whole())
+        .prop_map(|((low, high), a, b)| vec![(low, a.min(b)), (high, a.max(b))]);
+    let half = Just(vec![("gte", 2.5)]);
+    let groups = select(vec![vec![], vec!["a"], vec!["a"], vec!["a", "b"]]);
+    let fields = select(vec![vec!["v"], vec!["v"], vec!["v", "w"]]);
+    let kinds = select(vec![vec!["hit", "both"], vec!["hit", "both", "other"]]);
+    (any::<bool>(), groups, fields, prop_oneof![4 => one, 2 => range, 1 => half], kinds).prop_map(|(value_count, group_by, fields, limits, kinds)| Asked {
+        value_count,
+        group_by,
+        fields: if value_count { fields } else { Vec::new() },
+        limits,
+        span: 10 * SECOND,
+        kinds,
+    })
+}
+
+/// A correlation, a history, the file of each event (and a second one for exact duplicates), an order, and threads.
+fn case() -> impl Strategy<Value = (Asked, Vec<Fact>, Vec<(usize, Option<usize>)>, Vec<usize>, usize)> {
+    (asked(), vec(fact(), 1..61), select(vec![1usize, 2, 4])).prop_flat_map(|(asked, facts, threads)| {
+        let facts: Vec<Fact> = facts.into_iter().enumerate().map(|(i, (time, body))| Fact { id: format!("e{i:02}"), time, body }).collect();
+        let order: Vec<usize> = (0..facts.len()).collect();
+        let places = vec((0usize..3, proptest::option::weighted(0.1, 0usize..3)), facts.len());
+        (Just(asked), Just(facts), places, Just(order).prop_shuffle(), Just(threads))
+    })
+}
+
+#[test]
+fn counts_equal_the_quadratic_reference() {
+    let (cases, fired, longest) = (Cell::new(0u32), Cell::new(0u32), Cell::new(0usize));
+    let result = generator("correlation", 400).run(&case(), |(asked, facts, places, order, threads)| {
+        let mut files: Vec<Vec<Value>> = vec![Vec::new(); 3];
+        for &i in &order {
+            let record = event(&facts[i].id, &at(facts[i].time), Value::Object(facts[i].body.clone()));
+            let (file, again) = places[i];
+            files[file].push(record.clone());
+            files[again.unwrap_or(file)].extend(again.map(|_| record));
+        }
+        let inputs = files.iter().enumerate().filter(|(_, f)| !f.is_empty()).map(|(i, f)| (format!("{i}.ndjson"), ndjson(f))).collect();
+        let seen = scan_bytes(test_source(), &rules(&document(&asked)), inputs, threads);
+        prop_assert_eq!(seen.totals.accepted as usize, facts.len());
+        let (found, expected) = (ours(&seen), reference(&facts, &asked));
+        cases.set(cases.get() + 1);
+        fired.set(fired.get() + u32::from(!expected.is_empty()));
+        longest.set(longest.get().max(expected.iter().map(|b| b.1.len()).max().unwrap_or(0)));
+        if found == expected {
+            return Ok(());
+        }
+        let lines: String = facts.iter().map(|f| format!("  {} {:+.6} {}\n", f.id, f.time as f64 / 1e6, Value::Object(f.body.clone()))).collect();
+        Err(TestCaseError::fail(format!("{asked:?}\n{lines}ours      {found:?}\nreference {expected:?}")))
+    });
+    if let Err(e) = result {
+        panic!("{e}");
+    }
+    assert!(fired.get() * 3 >= cases.get() && longest.get() > 15, "{} of {} histories fire, longest burst {}", fired.get(), cases.get(), longest.get());
+}
+
+// ----------------------------------------------------------------------------------------------------- decisions by name
+
+/// A base that matches every event with `k: hit`, and a correlation of this type and these keys over it.
+fn over_hits(kind: &str, keys: &str) -> String {
+    format!(
+        "title: Base\nid: base\nname: base\nlogsource: {{product: test}}\ndetection: {{s: {{k: hit}}, condition: s}}\nlevel: low\n---\ntitle: C\nid: c\nlevel: high\ncorrelation:\n  type: {kind}\n  rules: [base]\n  {}\n",
+        keys.replace('\n', "\n  ")
+    )
+}
+
+/// Events of `k: hit` at these seconds.
+fn hits(bodies: &[(f64, Value)]) -> Vec<Value> {
+    bodies
+        .iter()
+        .enumerate()
+        .map(|(i, (seconds, body))| {
+            let mut body = body.clone();
+            body["k"] = json!("hit");
+            event(&format!("e{i}"), &at((seconds * 1e6).round() as i64), body)
+        })
+        .collect()
+}
+
+fn run(yaml: &str, events: &[Value]) -> Seen {
+    scan_bytes(test_source(), &rules(yaml), vec![("log".into(), ndjson(events))], 1)
+}
+
+fn at_seconds(times: &[f64]) -> Vec<Value> {
+    hits(&times.iter().map(|t| (*t, json!({"u": "ana"}))).collect::<Vec<_>>())
+}
+
+#[test]
+fn both_borders_of_a_window_are_inside_to_the_microsecond() {
+    let yaml = over_hits("event_count", "group-by: [u]\ntimespan: 10s\ncondition: {gte: 2}");
+    assert_eq!(run(&yaml, &at_seconds(&[0.0, 10.0])).bursts("C"), [vec!["e0", "e1"]]);
+    assert_eq!(run(&yaml, &at_seconds(&[0.0, 10.000_001])).bursts("C"), Vec::<Vec<&str>>::new());
+    assert_eq!(run(&yaml, &at_seconds(&[0.000_001, 10.000_001])).bursts("C").len(), 1);
+    // The oracle counts whole seconds: 10.9 s as 10 s.
+    assert!(run(&yaml, &at_seconds(&[0.0, 10.9])).bursts("C").is_empty());
+}
+
+#[test]
+fn events_of_one_instant_are_inside_together() {
+    let yaml = over_hits("event_count", "group-by: [u]\ntimespan: 10s\ncondition: {gte: 4}");
+    assert_eq!(run(&yaml, &at_seconds(&[10.0, 0.0, 0.0, 10.0])).bursts("C"), [vec!["e0", "e1", "e2", "e3"]]);
+}
+
+#[test]
+fn upper_bounds_judge_maximal_windows_only() {
+    let four = at_seconds(&[0.0, 1.0, 2.0, 3.0]);
+    for condition in ["{eq: 2}", "{lt: 3}", "{lte: 3}", "{neq: 4}", "{gte: 2, lte: 3}"] {
+        let yaml = over_hits("event_count", &format!("timespan: 10s\ncondition: {condition}"));
+        assert!(run(&yaml, &four).bursts("C").is_empty(), "{condition}");
+    }
+    for condition in ["{eq: 4}", "{lt: 5}", "{gte: 2, lte: 4}", "{gte: 3.5}"] {
+        let yaml = over_hits("event_count", &format!("timespan: 10s\ncondition: {condition}"));
+        assert_eq!(run(&yaml, &four).bursts("C").len(), 1, "{condition}");
+    }
+}
+
+#[test]
+fn no_event_never_fires() {
+    let yaml = over_hits("event_count", "timespan: 10s\ncondition: {lt: 5}");
+    assert!(run(&yaml, &[event("e", &at(0), json!({"k": "other"}))]).bursts("C").is_empty());
+    let yaml = over_hits("value_count", "timespan: 10s\ncondition: {field: v, lt: 5}");
+    assert!(run(&yaml, &at_seconds(&[0.0, 1.0])).bursts("C").is_empty());
+}
+
+#[test]
+fn a_null_key_is_a_value_unless_all_keys_are_null() {
+    let yaml = over_hits("event_count", "group-by: [ip, key]\ntimespan: 10m\ncondition: {gte: 10}");
+    let ten = |body: Value| hits(&(0..10).map(|i| (f64::from(i), body.clone())).collect::<Vec<_>>());
+    let seen = run(&yaml, &ten(json!({"ip": "10.0.0.1", "key": null})));
+    assert_eq!(seen.bursts("C").len(), 1);
+    assert_eq!(
+        seen.findings.iter().find(|f| f.rule == "C").map(|f| f.entity.clone()),
+        Some(vec![("ip".into(), "10.0.0.1".into()), ("key".into(), String::new())])
+    );
+    // Absent is the same null.
+    let mixed: Vec<Value> = ten(json!({"ip": "10.0.0.1", "key": null})).into_iter().take(5).chain(ten(json!({"ip": "10.0.0.1"})).into_iter().skip(5)).collect();
+    assert_eq!(run(&yaml, &mixed).bursts("C").len(), 1);
+    let seen = run(&yaml, &ten(json!({"ip": null})));
+    assert_eq!((seen.bursts("C").len(), seen.ungrouped["C"]), (0, 10));
+}
+
+#[test]
+fn events_without_a_group_are_counted_in_the_output() {
+    let place = Place::new();
+    place.write("source.yml", "id: test\ntitle: T\nlogsource: [{product: test}]\ndetect: [{has: [t]}]\ntime: {first: [t]}\ncolumns: {event_id: id}\n");
+    place.write("rules.yml", over_hits("event_count", "group-by: [u]\ntimespan: 10m\ncondition: {gte: 3}"));
+    place.write("log", ndjson(&hits(&[(0.0, json!({})), (1.0, json!({"u": null})), (2.0, json!({}))])));
+    let document = place.run(&["scan", "log", "--sources", "source.yml", "--rules", "rules.yml", "--format", "json"]).exits(0).json();
+    let rule = document["rules"].as_array().and_then(|r| r.iter().find(|r| r["id"] == "c")).cloned().expect("the rule");
+    assert_eq!((&rule["without_group"], &rule["hits"]), (&json!(3), &json!(0)));
+}
+
+#[test]
+fn an_array_among_the_keys_counts_in_each_group() {
+    let yaml = over_hits("event_count", "group-by: [u]\ntimespan: 10s\ncondition: {gte: 2}");
+    let seen = run(&yaml, &hits(&[(0.0, json!({"u": ["a", "b"]})), (1.0, json!({"u": "a"})), (2.0, json!({"u": ["c"]}))]));
+    assert_eq!(seen.bursts("C"), [vec!["e0", "e1"]]);
+}
+
+#[test]
+fn value_count_counts_neither_null_nor_absent() {
+    let yaml = |n: u32| over_hits("value_count", &format!("timespan: 10s\ncondition: {{field: v, gte: {n}}}"));
+    let two = hits(&[(0.0, json!({"v": null})), (1.0, json!({"v": "a"})), (2.0, json!({}))]);
+    assert!(run(&yaml(2), &two).bursts("C").is_empty());
+    // What is not counted is no evidence either.
+    assert_eq!(run(&yaml(1), &two).bursts("C"), [vec!["e1"]]);
+    let empty = hits(&[(0.0, json!({"v": ""})), (1.0, json!({"v": "a"}))]);
+    assert_eq!(run(&yaml(2), &empty).bursts("C").len(), 1);
+    let array = hits(&[(0.0, json!({"v": ["a", "b", "a"]}))]);
+    assert_eq!(run(&yaml(2), &array).bursts("C").len(), 1);
+    assert!(run(&yaml(3), &array).bursts("C").is_empty());
+}
+
+#[test]
+fn several_counted_fields_are_one_tuple() {
+    let yaml = |n: u32| over_hits("value_count", &format!("timespan: 10s\ncondition: {{field: [v, w], gte: {n}}}"));
+    let rows = [("a", "x"), ("a", "y"), ("b", "x"), ("a", "x")];
+    let events = hits(&rows.iter().enumerate().map(|(i, (v, w))| (i as f64, json!({"v": v, "w": w}))).collect::<Vec<_>>());
+    assert_eq!(run(&yaml(3), &events).bursts("C").len(), 1);
+    assert!(run(&yaml(4), &events).bursts("C").is_empty());
+}
+
+#[test]
+fn windows_that_share_an_event_are_one_burst_and_a_gap_starts_another() {
+    let yaml = over_hits("event_count", "group-by: [u]\ntimespan: 10s\ncondition: {gte: 2}");
+    let seen = run(&yaml, &at_seconds(&[0.0, 9.0, 18.0, 27.0, 40.0, 45.0]));
+    assert_eq!(seen.bursts("C"), [vec!["e0", "e1", "e2", "e3"], vec!["e4", "e5"]]);
+}
+
+#[test]
+fn an_event_of_two_bases_counts_once() {
+    let yaml = over_hits("event_count", "timespan: 10s\ncondition: {gte: 2}").replace("rules: [base]", "rules: [base, twin]")
+        + "---\ntitle: Twin\nid: twin\nlogsource: {product: test}\ndetection: {s: {k: h*}, condition: s}\nlevel: low\n";
+    assert!(run(&yaml, &at_seconds(&[0.0])).bursts("C").is_empty());
+    assert_eq!(run(&yaml, &at_seconds(&[0.0, 1.0])).bursts("C"), [vec!["e0", "e1"]]);
+}
+
+#[test]
+fn an_exact_duplicate_is_not_counted() {
+    let yaml = over_hits("event_count", "timespan: 10s\ncondition: {gte: 3}");
+    let events = ndjson(&at_seconds(&[0.0, 1.0]));
+    let seen = scan_bytes(test_source(), &rules(&yaml), vec![("a".into(), events.clone()), ("b".into(), events)], 2);
+    assert_eq!((seen.totals.duplicates, seen.bursts("C").len()), (2, 0));
+}
+
+#[test]
+fn a_burst_belongs_to_the_period_in_which_it_crosses_its_threshold() {
+    let yaml = over_hits("event_count", "timespan: 10s\ncondition: {gte: 3}");
+    let set = rules(&yaml);
+    let instant = |seconds: i64| 1_705_312_800_000_000 + seconds * SECOND;
+    let bursts = |from: i64, to: i64| {
+        let period = Period { from: Some(instant(from)), to: Some(instant(to)) };
+        let seen = scan_period(test_source(), &set, vec![("log".into(), ndjson(&at_seconds(&[98.0, 99.0, 101.0, 102.0])))], 1, period);
+        (seen.bursts("C").iter().map(|b| b.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()).collect::<Vec<_>>(), seen.hits("base").len())
+    };
+    // The lead-in before the start is read and is evidence; the matches are those of the period.
+    assert_eq!(bursts(100, 200), (vec![vec!["e0".to_owned(), "e1".into(), "e2".into(), "e3".into()]], 2));
+    // It crosses at 101 s: not in the period before, nor in one that begins later.
+    assert_eq!(bursts(0, 100), (Vec::new(), 2));
+    assert_eq!(bursts(102, 200), (Vec::new(), 1));
+}
+
+#[test]
+fn a_burst_of_days_is_not_one_blob() {
+    let yaml = over_hits("event_count", "group-by: [u]\ntimespan: 1h\ncondition: {gte: 2}");
+    let times: Vec<f64> = (0..144).map(|i| f64::from(i) * 1800.0).collect();
+    let seen = run(&yaml, &at_seconds(&times));
+    let parts = seen.bursts("C");
+    assert!(parts.len() >= 3, "{}", parts.len());
+    assert!(parts.iter().all(|p| p.len() <= 49), "longer than a day: {:?}", parts.iter().map(Vec::len).collect::<Vec<_>>());
+    assert_eq!(parts.iter().map(Vec::len).sum::<usize>(), 144);
+}
+
+#[test]
+fn bases_are_found_by_id_then_name_then_title() {
+    let correlation =
+        |reference: &str| over_hits("event_count", "timespan: 10s\ncondition: {gte: 1}").replace("rules: [base]", &format!("rules: [{reference}]"));
+    let other = "---\ntitle: base\nid: other\nname: id-trap\nlogsource: {product: test}\ndetection: {s: {k: other}, condition: s}\n---\ntitle: Trap\nid: third\nname: other\nlogsource: {product: test}\ndetection: {s: {k: third}, condition: s}\n";
+    let events = [event("hit", &at(0), json!({"k": "hit"})), event("other", &at(0), json!({"k": "other"})), event("third", &at(0), json!({"k": "third"}))];
+    for (reference, expected) in [("base", "hit"), ("other", "other"), ("id-trap", "other"), ("Trap", "third")] {
+        assert_eq!(run(&(correlation(reference) + other), &events).bursts("C"), [vec![expected]], "{reference}");
+    }
+    let error = try_rules(&correlation("nobody")).map(|_| ()).expect_err("nobody");
+    assert!(error.contains("`nobody`"), "{error}");
+    let twins = "---\ntitle: Twin\nid: t1\nlogsource: {product: test}\ndetection: {s: {k: a}, condition: s}\n---\ntitle: Twin\nid: t2\nlogsource: {product: test}\ndetection: {s: {k: b}, condition: s}\n";
+    let error = try_rules(&(correlation("Twin") + twins)).map(|_| ()).expect_err("two of a title");
+    assert!(error.contains("could mean 2 rules"), "{error}");
+}
+
+#[test]
+fn what_is_not_supported_is_refused_by_name() {
+    let base = over_hits("event_count", "timespan: 10s\ncondition: {gte: 1}");
+    for (from, to, says) in [
+        ("event_count", "temporal", "`temporal` is not supported"),
+        ("event_count", "temporal_ordered", "`temporal_ordered` is not supported"),
+        ("event_count", "value_avg", "`value_avg` is not supported"),
+        ("event_count", "value_percentile", "`value_percentile` is not supported"),
+        ("event_count", "impossible_travel", "`impossible_travel` is not a correlation type"),
+        ("timespan: 10s", "timespan: 10s\n  aliases: {u: {base: user}}", "aliases"),
+        ("timespan: 10s", "timespan: 10s\n  learning: 30d", "learning"),
+        ("timespan: 10s", "timespan: 0s", "`0s` is not a duration"),
+        ("timespan: 10s", "timespan: -5m", "`-5m` is not a duration"),
+        ("timespan: 10s", "", "needs `timespan`"),
+        ("condition: {gte: 1}", "", "needs `condition`"),
+        ("{gte: 1}", "{}", "no comparison"),
+        ("{gte: 1}", "{gte: many}", "must be a number"),
+        ("{gte: 1}", "{atleast: 1}", "`atleast` is not a comparison"),
+        ("{gte: 1}", "{gte: 1, field: v}", "takes no `field`"),
+        ("rules: [base]", "rules: [base, base]", "twice"),
+        ("rules: [base]", "rules: []", "needs `rules`"),
+        ("rules: [base]", "rules: [7]", "must hold text"),
+        ("rules: [base]", "", "needs `rules`"),
+    ] {
+        let error = try_rules(&base.replace(from, to)).map(|_| ()).expect_err(to);
+        assert!(error.contains(says), "{to}: `{says}` is not in: {error}");
+    }
+    let error = try_rules(&base.replace("event_count", "value_count")).map(|_| ()).expect_err("no field");
+    assert!(error.contains("needs `field`"), "{error}");
+    let chained = base.clone() + "---\ntitle: D\nid: d\ncorrelation: {type: event_count, rules: [c], timespan: 1h, condition: {gte: 2}}\n";
+    let error = try_rules(&chained).map(|_| ()).expect_err("a chain");
+    assert!(error.contains("chained correlations are not supported"), "{error}");
+}
+
+#[test]
+fn limits_below_zero_and_with_a_fraction_are_numbers() {
+    let events = at_seconds(&[0.0, 1.0]);
+    for (condition, bursts) in [("{gte: -1}", 1), ("{gte: 0.5}", 1), ("{gt: 1.5}", 1), ("{gt: 2.5}", 0), ("{lte: -1}", 0)] {
+        let yaml = over_hits("event_count", &format!("timespan: 10s\ncondition: {condition}"));
+        assert_eq!(run(&yaml, &events).bursts("C").len(), bursts, "{condition}");
+    }
+}
+
+/// Findings of the base alone: shown, hidden.
+fn base_findings(level: &str, extra: &str, same_file: bool) -> (usize, u64) {
+    let base = format!("title: Base\nid: base\nlogsource: {{product: test}}\ndetection: {{s: {{k: hit}}, condition: s}}\nlevel: {level}\n");
+    let correlation = format!("title: C\nid: c\ncorrelation: {{type: event_count, rules: [base], timespan: 1s, condition: {{gte: 99}}{extra}}}\n");
+    let place = Place::new();
+    place.write("source.yml", "id: test\ntitle: T\nlogsource: [{product: test}]\ndetect: [{has: [t]}]\ntime: {first: [t]}\ncolumns: {event_id: id}\n");
+    if same_file {
+        place.write("rules/one.yml", format!("{base}---\n{correlation}"));
+    } else {
+        place.write("rules/base.yml", base).write("rules/c.yml", correlation);
+    }
+    place.write("log", ndjson(&at_seconds(&[0.0, 7200.0, 14400.0])));
+    let args = ["scan", "log", "--sources", "source.yml", "--rules", "rules", "--format", "json", "--matches", "m"];
+    let document = place.run(&args).exits(0).json();
+    assert_eq!(lines_of(&place.read("m")).len(), 3, "--matches lists every hit");
+    (document["findings"].as_array().map_or(0, Vec::len), document["hidden_findings"].as_u64().unwrap_or(0))
+}
+
+#[test]
+fn bases_are_hidden_only_where_that_silences_nobody() {
+    assert_eq!(base_findings("low", "", false), (0, 3));
+    assert_eq!(base_findings("informational", "", false), (0, 3));
+    assert_eq!(base_findings("high", "", false), (3, 0));
+    assert_eq!(base_findings("medium", "", false), (3, 0));
+    assert_eq!(base_findings("high", "", true), (0, 3));
+    assert_eq!(base_findings("low", ", generate: true", false), (3, 0));
+}
+
+#[test]
+fn a_findings_id_survives_more_files() {
+    let yaml = over_hits("event_count", "group-by: [u]\ntimespan: 10s\ncondition: {gte: 2}");
+    let ids = |files: &[(&str, &[f64])]| -> Vec<String> {
+        let place = Place::new();
+        place.write("source.yml", "id: test\ntitle: T\nlogsource: [{product: test}]\ndetect: [{has: [t]}]\ntime: {first: [t]}\ncolumns: {event_id: id}\n");
+        place.write("rules.yml", &yaml);
+        for (name, times) in files {
+            let mut events = at_seconds(times);
+            events.iter_mut().for_each(|e| e["id"] = json!(format!("{}", e["t"])));
+            place.write(&format!("logs/{name}"), ndjson(&events));
+        }
+        let document = place.run(&["scan", "logs", "--sources", "source.yml", "--rules", "rules.yml", "--format", "json"]).exits(0).json();
+        document["findings"].as_array().expect("findings").iter().map(|f| f["id"].as_str().expect("id").to_owned()).collect()
+    };
+    let before = ids(&[("b", &[100.0, 101.0])]);
+    let after = ids(&[("a", &[102.0, 5000.0, 5001.0]), ("b", &[100.0, 101.0]), ("c", &[0.0])]);
+    assert_eq!((before.len(), after.len()), (1, 2));
+    assert!(after.contains(&before[0]), "{before:?} {after:?}");
+}
+
+#[test]
+fn a_finding_holds_all_of_its_evidence() {
+    let yaml = over_hits("event_count", "group-by: [u]\ntimespan: 10s\ncondition: {gte: 2}");
+    let seen = run(&yaml, &at_seconds(&[0.0, 1.0, 2.0]));
+    let found: Vec<&Found> = seen.findings.iter().filter(|f| f.rule == "C").collect();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].entity, [("u".to_owned(), "ana".to_owned())]);
+    assert_eq!(found[0].events, BTreeSet::from(["e0".to_owned(), "e1".into(), "e2".into()]));
+}
