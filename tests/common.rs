@@ -98,13 +98,7 @@ impl Place {
             .timeout(Duration::from_secs(120))
             .output()
             .expect("the binary runs");
-        Ran {
-            command: format!("auditmill {}", args.join(" ")),
-            code: output.status.code(),
-            out: output.stdout,
-            err: String::from_utf8(output.stderr).expect("standard error is UTF-8"),
-            listing: self.listing(),
-        }
+        Ran::of(format!("auditmill {}", args.join(" ")), output, self)
     }
 
     /// Names and sizes of all files here.
@@ -129,6 +123,11 @@ pub struct Ran {
 }
 
 impl Ran {
+    pub fn of(command: String, output: std::process::Output, place: &Place) -> Ran {
+        let err = String::from_utf8(output.stderr).expect("standard error is UTF-8");
+        Ran { command, code: output.status.code(), out: output.stdout, err, listing: place.listing() }
+    }
+
     /// Everything that is known of the run, for a failure.
     pub fn dump(&self) -> String {
         let cut = |text: &str| -> String { if text.len() > 6000 { text.chars().take(6000).chain("\n[...]".chars()).collect() } else { text.to_owned() } };

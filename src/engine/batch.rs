@@ -31,6 +31,9 @@ struct FieldState {
     memo: HashMap<Box<[u32]>, u32, RandomState>,
 }
 
+/// Computes a column's value in a row.
+type Eval<'e> = &'e dyn Fn(&Batch<'_>, u32) -> Option<(Kind, String)>;
+
 /// What became of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowState {
@@ -345,7 +348,7 @@ impl<'p> Batch<'p> {
     }
 
     /// Fills a column by a pure function of its inputs, evaluated once for each distinct tuple of input codes.
-    fn compute_memo(&mut self, id: FieldId, inputs: &[FieldId], eval: &dyn Fn(&Batch<'_>, u32) -> Option<(Kind, String)>) {
+    fn compute_memo(&mut self, id: FieldId, inputs: &[FieldId], eval: Eval<'_>) {
         let mut memo = std::mem::take(&mut self.fields[id as usize].memo);
         let mut column = Vec::with_capacity(self.rows as usize);
         let mut key: Vec<u32> = Vec::with_capacity(inputs.len());

@@ -468,7 +468,7 @@ impl<'a> Worker<'a> {
 
     /// Record by record: each fault costs only its own record.
     fn records(&mut self, file: u32, bytes: &[u8], layout: Layout<'_>, source: Option<usize>) {
-        let mut odd: Vec<((usize, usize), u32)> = Vec::new();
+        let mut odd: Vec<Placed> = Vec::new();
         if let Some(s) = source {
             self.batches[s].clear();
         }
@@ -518,8 +518,8 @@ impl<'a> Worker<'a> {
     }
 
     /// Records that are not of the file's source, or of none: each is told by itself.
-    fn odd(&mut self, file: u32, bytes: &[u8], odd: Vec<((usize, usize), u32)>, not: Option<usize>) {
-        let mut by_source: BTreeMap<usize, Vec<((usize, usize), u32)>> = BTreeMap::new();
+    fn odd(&mut self, file: u32, bytes: &[u8], odd: Vec<Placed>, not: Option<usize>) {
+        let mut by_source: BTreeMap<usize, Vec<Placed>> = BTreeMap::new();
         for ((start, end), record) in odd {
             let parsed = serde_json::from_slice::<serde_json::Value>(&bytes[start..end]);
             match parsed {
@@ -563,11 +563,11 @@ impl<'a> Worker<'a> {
     }
 
     /// Takes what outlives the chunk; gives the records that are of another source.
-    fn gather(&mut self, file: u32, source: usize, bytes: &[u8], batch: &Batch<'_>) -> Vec<((usize, usize), u32)> {
+    fn gather(&mut self, file: u32, source: usize, bytes: &[u8], batch: &Batch<'_>) -> Vec<Placed> {
         let mut odd = Vec::new();
         let mut stat = std::mem::take(self.stat(file));
         let mut rows: Vec<u32> = vec![u32::MAX; batch.len()];
-        for row in 0..batch.len() {
+        for (row, kept) in rows.iter_mut().enumerate() {
             let record = batch.records[row];
             match batch.states[row] {
                 RowState::OtherShape => {
@@ -602,7 +602,7 @@ impl<'a> Worker<'a> {
                 Keep::All => true,
             };
             if active {
-                rows[row] = self.keep_row(file, batch, row as u32);
+                *kept = self.keep_row(file, batch, row as u32);
             }
             if let Some(render) = self.spec.render {
                 self.line.clear();
@@ -668,6 +668,9 @@ impl<'a> Worker<'a> {
         self.out
     }
 }
+
+/// A record's span in its chunk, and its number.
+type Placed = ((usize, usize), u32);
 
 enum Layout<'a> {
     /// One record a line; the number of the first line.

@@ -258,7 +258,7 @@ impl Lowering<'_> {
     fn matchers(&mut self, asked: &Asked, value: &SigmaValue) -> Result<Vec<Matcher>, Fault> {
         if asked.expand {
             let SigmaValue::String(s) = value else { return Err(fault("`expand` takes text with %placeholders%", "")) };
-            return self.expand(asked, &s.original)?.iter().map(|t| self.matcher(asked, &SigmaValue::String(rsigma_parser::SigmaString::new(t)))).collect();
+            return self.expand(&s.original)?.iter().map(|t| self.matcher(asked, &SigmaValue::String(rsigma_parser::SigmaString::new(t)))).collect();
         }
         Ok(vec![self.matcher(asked, value)?])
     }
@@ -301,17 +301,17 @@ impl Lowering<'_> {
     }
 
     /// Every text that `template` stands for, with `%name%` replaced by each entry of the list of that name.
-    fn expand(&mut self, asked: &Asked, template: &str) -> Result<Vec<String>, Fault> {
+    fn expand(&mut self, template: &str) -> Result<Vec<String>, Fault> {
         let Some((before, rest)) = template.split_once('%') else { return Ok(vec![template.to_owned()]) };
         if let Some(literal) = before.strip_suffix('\\') {
-            return Ok(self.expand(asked, rest)?.into_iter().map(|t| format!("{literal}%{t}")).collect());
+            return Ok(self.expand(rest)?.into_iter().map(|t| format!("{literal}%{t}")).collect());
         }
         let Some((name, after)) = rest.split_once('%') else { return Ok(vec![template.to_owned()]) };
         let Some(entries) = self.vars.list(name).map(<[String]>::to_vec) else {
             self.unset_list.get_or_insert_with(|| name.to_owned());
             return Ok(Vec::new());
         };
-        let tails = self.expand(asked, after)?;
+        let tails = self.expand(after)?;
         Ok(entries.iter().flat_map(|e| tails.iter().map(move |t| format!("{before}{e}{t}"))).collect())
     }
 }

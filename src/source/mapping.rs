@@ -437,10 +437,13 @@ impl Fields for RowFields<'_> {
     }
 }
 
+/// Gives an expression the values that it reads.
+type Read<'r> = &'r dyn Fn(&mut dyn FnMut(Value<'_>));
+
 impl Expr {
     /// The value for a row: text, or JSON text ([`Kind::Json`]).
     pub fn eval(&self, row: &dyn Row, mapping: &Mapping) -> Option<(Kind, String)> {
-        let first = |want_json: bool, read: &dyn Fn(&mut dyn FnMut(Value<'_>))| -> Option<(Kind, String)> {
+        let first = |want_json: bool, read: Read<'_>| -> Option<(Kind, String)> {
             let mut out = None;
             read(&mut |v: Value<'_>| {
                 if out.is_some() {
