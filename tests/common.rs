@@ -45,6 +45,11 @@ pub fn samples(name: &str) -> Option<PathBuf> {
     any.then_some(folder)
 }
 
+/// A rule file whose one rule matches every event that has an action.
+pub fn everything() -> String {
+    project().join("tests/fixtures/everything.yml").display().to_string()
+}
+
 /// Says why a test asserts nothing.
 #[expect(clippy::print_stderr, reason = "a skipped test must say so")]
 pub fn skipped(why: &str) {

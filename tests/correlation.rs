@@ -469,7 +469,8 @@ fn base_findings(level: &str, extra: &str, same_file: bool) -> (usize, u64) {
 #[test]
 fn bases_are_hidden_only_where_that_silences_nobody() {
     assert_eq!(base_findings("low", "", false), (0, 3));
-    assert_eq!(base_findings("informational", "", false), (0, 3));
+    // What is only for the record is one finding a week at most.
+    assert_eq!(base_findings("informational", "", false), (0, 1));
     assert_eq!(base_findings("high", "", false), (3, 0));
     assert_eq!(base_findings("medium", "", false), (3, 0));
     assert_eq!(base_findings("high", "", true), (0, 3));

@@ -527,7 +527,11 @@ impl<'a> Worker<'a> {
                 Ok(serde_json::Value::Object(map)) => {
                     let value = serde_json::Value::Object(map);
                     match self.spec.sources.detect(&value) {
-                        Some(s) if Some(s) != not => by_source.entry(s).or_default().push(((start, end), record)),
+                        Some(s) if Some(s) == not => {
+                            let reason = no_time(&self.spec.plans[s]);
+                            self.stat(file).reject(Some(record), reason);
+                        }
+                        Some(s) => by_source.entry(s).or_default().push(((start, end), record)),
                         _ => {
                             let keys: Vec<String> =
                                 value.as_object().map(|m| m.keys().take(6).map(|k| k.chars().take(40).collect()).collect()).unwrap_or_default();
@@ -575,11 +579,10 @@ impl<'a> Worker<'a> {
                     continue;
                 }
                 RowState::NoTime => {
-                    let names: Vec<&str> = batch.plan.mapping.time.iter().take(3).map(|p| batch.plan.mapping.paths[*p].as_str()).collect();
                     let found = batch.plan.time.iter().find_map(|&f| batch.text(f, row as u32));
                     let reason = match found {
                         Some(text) => format!("the time `{}` cannot be read", text.chars().take(40).collect::<String>()),
-                        None => format!("no time: expected the field {}", names.join(" or ")),
+                        None => no_time(batch.plan),
                     };
                     stat.reject(Some(record), reason);
                     continue;
@@ -682,6 +685,11 @@ enum Layout<'a> {
 /// The last document of a concatenation may end with the file.
 fn scanner_can_end(bytes: &[u8], start: usize) -> bool {
     serde_json::from_slice::<serde::de::IgnoredAny>(&bytes[start..]).is_ok()
+}
+
+fn no_time(plan: &SourcePlan) -> String {
+    let names: Vec<&str> = plan.mapping.time.iter().take(3).map(|p| plan.mapping.paths[*p].as_str()).collect();
+    format!("no time: expected the field {}", names.join(" or "))
 }
 
 /// serde_json's reason without its position, which is of the record and not of the file.

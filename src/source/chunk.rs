@@ -140,7 +140,8 @@ pub fn level_of(shape: Shape) -> Level {
 /// Rows of a CSV file as JSON records keyed by the header; cells that hold JSON objects or arrays are taken as such,
 /// empty cells are absent. `emit` returns false to stop. Record numbers are given as faults' and spans' lines.
 pub fn csv_pieces(reader: impl Read, emit: &mut dyn FnMut(CsvPiece) -> bool) {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
+    // With the default terminator the reader's line numbers are one behind after CRLF.
+    let mut reader = csv::ReaderBuilder::new().flexible(true).terminator(csv::Terminator::Any(b'\n')).from_reader(reader);
     let header: Vec<String> = match reader.byte_headers() {
         Ok(h) => h.iter().map(|c| String::from_utf8_lossy(c).trim_start_matches('\u{feff}').trim().to_owned()).collect(),
         Err(e) => {
@@ -160,6 +161,9 @@ pub fn csv_pieces(reader: impl Read, emit: &mut dyn FnMut(CsvPiece) -> bool) {
             }
         }
         let line = row.position().map_or(0, |p| p.line()) as u32;
+        if row.len() == 1 && row.as_slice().trim_ascii().is_empty() {
+            continue;
+        }
         if row.len() != header.len() {
             piece.faults.push((line, format!("the row has {} fields, the header has {}", row.len(), header.len())));
         } else if let Err(e) = piece.push(&header, &row, line) {
@@ -190,7 +194,7 @@ impl CsvPiece {
         let start = self.bytes.len();
         self.bytes.push(b'{');
         for (name, cell) in header.iter().zip(row) {
-            let Ok(cell) = std::str::from_utf8(cell) else {
+            let Ok(cell) = std::str::from_utf8(cell.strip_suffix(b"\r").unwrap_or(cell)) else {
                 self.bytes.truncate(start);
                 return Err(format!("the field `{name}` is not valid UTF-8"));
             };
