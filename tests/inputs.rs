@@ -1,6 +1,6 @@
 //! Good, odd and hostile inputs through the real binary: nothing disappears, what is wrong is named, the rest is processed.
 
-use crate::common::{Place, Ran, everything, lines_of, skipped};
+use crate::common::{Place, Ran, everything, lines_of, shared, skipped};
 use serde_json::{Value, json};
 use std::io::{Cursor, Write};
 use zip::write::SimpleFileOptions;
@@ -248,9 +248,9 @@ fn a_record_of_no_known_source() {
 fn a_record_without_a_time() {
     let mut without = record(99);
     without.as_object_mut().expect("an object").remove("timestamp");
-    faulty("none.ndjson", &lines_with(&records(4), 2, without.to_string().as_bytes()), [5, 4, 1, 0], &[(Some(3), "")]);
+    faulty("none.ndjson", &lines_with(&records(4), 2, without.to_string().as_bytes()), [5, 4, 1, 0], &[(Some(3), "time")]);
     let null = json!({"event_id": "x", "timestamp": null, "user": "ana", "action": "user.login", "status": "success"}).to_string();
-    faulty("null.ndjson", &lines_with(&records(4), 2, null.as_bytes()), [5, 4, 1, 0], &[(Some(3), "")]);
+    faulty("null.ndjson", &lines_with(&records(4), 2, null.as_bytes()), [5, 4, 1, 0], &[(Some(3), "time")]);
     let odd = json!({"event_id": "x", "timestamp": "yesterday", "user": "ana", "action": "user.login", "status": "success"}).to_string();
     faulty("odd.ndjson", &lines_with(&records(4), 2, odd.as_bytes()), [5, 4, 1, 0], &[(Some(3), "the time `yesterday` cannot be read")]);
     let mut all: Vec<Value> = (0..3).map(trail).collect();
@@ -516,6 +516,65 @@ fn records_of_several_vendors_in_one_file() {
 }
 
 #[test]
+fn a_vendor_that_comes_late_in_a_file() {
+    let mut all = records(60);
+    all.extend((0..5).map(trail));
+    all.extend((60..63).map(record));
+    for text in [lines(&all), json!(all).to_string().into_bytes(), json!({ "data": all }).to_string().into_bytes()] {
+        whole("mixed.json", &text, 68);
+        let place = Place::new();
+        place.write("mixed.json", &text);
+        let late: Vec<u64> = place.run(&["events", "mixed.json", "-q"]).exits(0).lines().iter().filter(|e| e["source"] == "aws_cloudtrail").filter_map(|e| e["record"].as_u64()).collect();
+        assert_eq!(late, [61, 62, 63, 64, 65]);
+    }
+}
+
+#[test]
+fn the_raw_record_is_what_stands_in_the_file() {
+    // Keys and texts that look like the borders of records.
+    let odd: Vec<String> = [
+        r#"{"event_id":"o1","timestamp":"2024-01-15T10:00:00Z","user":"a","action":"x","status":"success","q":"}],{\"a\":1},[{"}"#,
+        r#"{ "\u0065vent_id" : "o2", "timestamp":"2024-01-15T10:00:01Z","user":"a","action":"x","status":"success","é\\":{"{":[[],{}]} }"#,
+        r#"{"a":{},"b":[],"c":{"d":[{"e":"]}"}]},"event_id":"o3","timestamp":"2024-01-15T10:00:02Z","user":"\"","action":"x","status":"success"}"#,
+        r#"{"event_id":"o4","timestamp":"2024-01-15T10:00:03Z","user":"\\","action":"x","status":"success","data":[{"event_id":"inner"}]}"#,
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    for text in [
+        odd.join("\n"),
+        format!("[{}]", odd.join(",")),
+        format!(" [ \n {} \r\n ] \n", odd.join("\t ,\n")),
+        format!("{{\"note\":\"Records\",\"data\": [{}] , \"total\":4}}", odd.join(" , ")),
+        format!("{}\n", odd.join("\n\n")),
+    ] {
+        let place = Place::new();
+        place.write("log.json", &text);
+        let events = place.run(&["events", "log.json", "-q", "--show-secrets"]).exits(0).lines();
+        let raw: Vec<&str> = events.iter().filter_map(|e| e["raw"].as_str()).collect();
+        assert_eq!(raw, odd, "{text}");
+        assert_eq!(ids(&place, "log.json"), ["o1", "o2", "o3", "o4"]);
+    }
+}
+
+#[test]
+fn cloudtrail_columns_equal_what_a_careful_reader_takes() {
+    let Some(folder) = shared("data/audit/aws_cloudtrail") else { return };
+    let expected = lines_of(&std::fs::read(folder.join("expected.ndjson")).expect("expected"));
+    let path = folder.join("events.ndjson").display().to_string();
+    let events = Place::new().run(&["events", &path, "-q", "--show-secrets"]).exits(0).lines();
+    assert_eq!(events.len(), expected.len());
+    let instant = |v: &Value| auditmill::event::time::parse_time(v.as_str().unwrap_or_default(), chrono_tz::UTC).map(|i| i.micros);
+    for event in &events {
+        let record = event["record"].as_u64().expect("record") as usize;
+        for (column, value) in expected[record - 1].as_object().expect("an object") {
+            // Where the reader found nothing, a tool that finds the value elsewhere is not wrong.
+            let same = value.is_null() || if column == "time" { instant(value) == instant(&event[column]) } else { *value == event[column] };
+            assert!(same, "record {record}, {column}: expected {value}, found {}", event[column]);
+        }
+    }
+}
+
+#[test]
 fn packed_by_content_and_not_by_name() {
     let plain = lines(&records(6));
     whole("plain.gz", &plain, 6);
@@ -589,6 +648,26 @@ fn a_gzip_bomb_stops_and_the_rest_is_read() {
     assert_eq!(counts(&document, "good.ndjson"), [3, 3, 0, 0]);
     assert_eq!(counts(&document, "bomb.gz")[1], 0);
     ran.says("warning: bomb.gz:").says("bomb");
+}
+
+#[test]
+fn bombs_of_other_packings_stop_too() {
+    let block = vec![b'a'; 32 << 20];
+    let start = br#"{"timestamp":"2024-01-15T10:00:00Z","user":"u","action":"a","status":"success","x":""#;
+    let frame = zstd::encode_all(block.as_slice(), 1).expect("zstd");
+    let mut bomb = zstd::encode_all(start.as_slice(), 1).expect("zstd");
+    (0..12).for_each(|_| bomb.extend(&frame));
+    // A member of a zip archive that is a gzip bomb.
+    let member = gz(&block);
+    let mut packed = gz(start);
+    (0..12).for_each(|_| packed.extend(&member));
+    let place = Place::new();
+    place.write("bomb.zst", &bomb).write("bomb.zip", zip_of(&[("bomb.gz", &packed)])).write("good.ndjson", lines(&records(3)));
+    let args = ["scan", "bomb.zst", "bomb.zip", "good.ndjson", "--format", "json", "--threads", "2", "--rules", &everything()];
+    let ran = within(&place, 2 << 20, &args).exits(3).says("warning: bomb.zst:").says("warning: bomb.zip/bomb.gz:").says("decompression bomb");
+    let document = ran.json();
+    assert_balanced(&document, 3);
+    assert_eq!(document["inputs"]["accepted"], 3, "{}", ran.dump());
 }
 
 #[test]

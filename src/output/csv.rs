@@ -32,7 +32,7 @@ const HEADER: [&str; 18] = [
 /// Writes the evidence of the findings.
 pub fn write_csv(scan: &Scan<'_>, findings: &[&Finding], out: &mut dyn Write) -> io::Result<()> {
     let mut writer = ::csv::Writer::from_writer(out);
-    writer.write_record(HEADER)?;
+    writer.write_record(HEADER).map_err(io_error)?;
     for f in findings {
         let meta = &scan.rules.rules[f.rule].meta;
         let entity: Vec<String> = f.entity.iter().map(|(k, v)| format!("{k}={v}")).collect();
@@ -60,8 +60,16 @@ pub fn write_csv(scan: &Scan<'_>, findings: &[&Finding], out: &mut dyn Write) ->
                 scan.file_name(row),
                 &record,
             ];
-            writer.write_record(cells.iter().map(|c| spreadsheet(c).into_owned()))?;
+            writer.write_record(cells.iter().map(|c| spreadsheet(c).into_owned())).map_err(io_error)?;
         }
     }
     writer.flush()
+}
+
+/// The error below, so that a closed pipe is still told as one.
+fn io_error(error: ::csv::Error) -> io::Error {
+    match error.into_kind() {
+        ::csv::ErrorKind::Io(e) => e,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }
