@@ -1184,9 +1184,31 @@ fn generate_rules(count: usize) -> Vec<(String, String)> {
         }
         let number = out.len() + 1;
         let level = random.pick(&["informational", "low", "low", "medium", "medium", "medium", "high", "high", "critical"]);
+        let tactic = random.pick(&["initial-access", "persistence", "privilege-escalation", "defense-evasion", "credential-access", "discovery", "impact"]);
+        let technique = 1000 + random.below(600);
+        let id = random.uuid();
         let text = format!(
-            "title: Generated rule {number:04}\nid: {}\nstatus: test\ndescription: Made for the benchmark.\nlogsource:\n  product: aws\n  service: cloudtrail\ndetection:\n{detection}level: {level}\n",
-            random.uuid()
+            "\
+title: Generated Rule {number:04} for the Benchmark
+id: {id}
+status: test
+description: Made for the benchmark; its shape is that of a public rule, its content means nothing.
+references:
+  - https://docs.example.com/cloudtrail/{number:04}
+author: auditmill
+date: 2026-11-24
+tags:
+  - attack.{tactic}
+  - attack.t{technique}
+  - attack.t{technique}.001
+logsource:
+  product: aws
+  service: cloudtrail
+detection:
+{detection}falsepositives:
+  - Administrators at work
+level: {level}
+"
         );
         out.push((format!("rule_{number:04}.yml"), text));
     }

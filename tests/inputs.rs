@@ -524,7 +524,14 @@ fn a_vendor_that_comes_late_in_a_file() {
         whole("mixed.json", &text, 68);
         let place = Place::new();
         place.write("mixed.json", &text);
-        let late: Vec<u64> = place.run(&["events", "mixed.json", "-q"]).exits(0).lines().iter().filter(|e| e["source"] == "aws_cloudtrail").filter_map(|e| e["record"].as_u64()).collect();
+        let late: Vec<u64> = place
+            .run(&["events", "mixed.json", "-q"])
+            .exits(0)
+            .lines()
+            .iter()
+            .filter(|e| e["source"] == "aws_cloudtrail")
+            .filter_map(|e| e["record"].as_u64())
+            .collect();
         assert_eq!(late, [61, 62, 63, 64, 65]);
     }
 }

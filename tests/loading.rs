@@ -11,7 +11,10 @@ fn detection(title: &str, id: &str, field: &str, value: &str) -> String {
 /// A log of the test source and its mapping.
 fn place() -> Place {
     let place = Place::new();
-    place.write("source.yml", "id: test\ntitle: T\nlogsource: [{product: test, service: a}, {product: other}]\ndetect: [{has: [t]}]\ntime: {first: [t]}\ncolumns: {event_id: id}\n");
+    place.write(
+        "source.yml",
+        "id: test\ntitle: T\nlogsource: [{product: test, service: a}, {product: other}]\ndetect: [{has: [t]}]\ntime: {first: [t]}\ncolumns: {event_id: id}\n",
+    );
     place.write("log", ndjson(&[event("e1", "2024-01-15T10:00:00Z", json!({"f": "x", "n": null}))]));
     place
 }
@@ -31,7 +34,11 @@ fn in_a_folder_a_bad_document_costs_only_itself() {
     place.write("rules/many.yml", many);
     place.write("rules/deep/bad.yaml", detection("Bad", "4", "f|re", "'a('"));
     place.write("rules/notes.yml", "hello: world\n").write("rules/README.md", "# not a rule");
-    let ran = scan(&place, &["--rules", "rules"]).exits(0).says("warning: rule not loaded: many.yml:").says("warning: rule not loaded: deep/bad.yaml:6: ").says("help:");
+    let ran = scan(&place, &["--rules", "rules"])
+        .exits(0)
+        .says("warning: rule not loaded: many.yml:")
+        .says("warning: rule not loaded: deep/bad.yaml:6: ")
+        .says("help:");
     let document = ran.json();
     assert_eq!(titles(&document), ["One", "Three"]);
     let problems = document["rule_problems"].as_array().expect("problems");
@@ -99,10 +106,7 @@ fn own_rules_take_the_place_of_the_built_in_ones_unless_default_is_said() {
 #[test]
 fn a_rule_runs_on_the_sources_that_its_logsource_names() {
     let documents = |rules: &[(&str, &str)]| -> String {
-        rules
-            .iter()
-            .map(|(title, logsource)| format!("---\ntitle: {title}\nid: {title}\n{logsource}\ndetection: {{s: {{f: x}}, condition: s}}\n"))
-            .collect()
+        rules.iter().map(|(title, logsource)| format!("---\ntitle: {title}\nid: {title}\n{logsource}\ndetection: {{s: {{f: x}}, condition: s}}\n")).collect()
     };
     let place = place();
     let cases = [
@@ -157,7 +161,10 @@ fn a_site_changes_lists_and_thresholds() {
     let place = place();
     let base = detection("Base", "base", "f", "x").replace("id: base", "id: base\nname: base").replace("level: high", "level: low");
     let count = "---\ntitle: Many\nid: many\nname: mr_many\ncorrelation: {type: event_count, rules: [base], timespan: 10m, condition: {gte: 3}}\n";
-    place.write("rules.yml", base + count).write("more.yml", "thresholds: {mr_many: {gte: 2}}\n").write("short.yml", "thresholds: {mr_many: {gte: 2, timespan: 1s}}\n");
+    place
+        .write("rules.yml", base + count)
+        .write("more.yml", "thresholds: {mr_many: {gte: 2}}\n")
+        .write("short.yml", "thresholds: {mr_many: {gte: 2, timespan: 1s}}\n");
     place.write("log", ndjson(&[event("e1", "2024-01-15T10:00:00Z", json!({"f": "x"})), event("e2", "2024-01-15T10:05:00Z", json!({"f": "x"}))]));
     let bursts = |more: &[&str]| {
         let args: Vec<&str> = ["--rules", "rules.yml"].iter().chain(more).copied().collect();

@@ -36,7 +36,9 @@ fn ops0(id: &str, time: &str, user: &str, action: &str, resource: &str, status: 
 
 /// Four refused logins of one user, two deletions of another, and a login.
 fn history() -> Vec<Value> {
-    let failed = |n: u32| ops0(&format!("evt_f{n}"), &format!("2024-01-15T10:0{n}:00Z"), if n == 2 { "Ana@acme.com" } else { "ana@acme.com" }, "user.login_failed", "", "failed");
+    let failed = |n: u32| {
+        ops0(&format!("evt_f{n}"), &format!("2024-01-15T10:0{n}:00Z"), if n == 2 { "Ana@acme.com" } else { "ana@acme.com" }, "user.login_failed", "", "failed")
+    };
     let mut all: Vec<Value> = (0..4).map(failed).collect();
     all.push(ops0("evt_d1", "2024-01-15T11:00:00.250Z", "bob@acme.com", "project.deleted", "project/web", "success"));
     all.push(ops0("evt_d2", "2024-01-16T08:00:00Z", "bob@acme.com", "project.deleted", "project/api", "success"));
@@ -130,9 +132,42 @@ fn matches_of_events_without_an_id_and_with_hostile_names() {
 fn an_event_has_every_column_under_its_name() {
     // The schema as DESIGN.md gives it.
     let columns = [
-        "event_id", "source", "file", "record", "raw", "time", "time_raw", "time_zone_assumed", "received_time", "action", "activity", "category", "status",
-        "error_code", "error_message", "user", "user_key", "user_id", "actor_type", "credential", "session", "on_behalf_of", "mfa", "target_user",
-        "target_user_id", "role_before", "role_after", "resource", "resource_type", "changes", "request", "response", "ip", "user_agent", "account", "region",
+        "event_id",
+        "source",
+        "file",
+        "record",
+        "raw",
+        "time",
+        "time_raw",
+        "time_zone_assumed",
+        "received_time",
+        "action",
+        "activity",
+        "category",
+        "status",
+        "error_code",
+        "error_message",
+        "user",
+        "user_key",
+        "user_id",
+        "actor_type",
+        "credential",
+        "session",
+        "on_behalf_of",
+        "mfa",
+        "target_user",
+        "target_user_id",
+        "role_before",
+        "role_after",
+        "resource",
+        "resource_type",
+        "changes",
+        "request",
+        "response",
+        "ip",
+        "user_agent",
+        "account",
+        "region",
         "environment",
     ];
     let events = place().run(&["events", "log.ndjson", "--format", "ndjson", "-q"]).exits(0).lines();
@@ -144,7 +179,10 @@ fn an_event_has_every_column_under_its_name() {
         assert_eq!(found, expected);
     }
     let first = &events[2];
-    assert_eq!((&first["user"], &first["user_key"], &first["status"], &first["category"]), (&json!("Ana@acme.com"), &json!("ana@acme.com"), &json!("failed"), &json!("authentication")));
+    assert_eq!(
+        (&first["user"], &first["user_key"], &first["status"], &first["category"]),
+        (&json!("Ana@acme.com"), &json!("ana@acme.com"), &json!("failed"), &json!("authentication"))
+    );
     assert_eq!((&first["resource"], &first["error_code"], &first["mfa"], &first["record"]), (&Value::Null, &Value::Null, &Value::Null, &json!(3)));
     assert_eq!(serde_json::from_str::<Value>(first["raw"].as_str().expect("raw")).expect("JSON"), history()[2]);
 }
@@ -172,7 +210,8 @@ fn many_files(place: &Place) -> Vec<String> {
         let mut records: Vec<Value> = (0..60u32)
             .map(|n| {
                 let user = ["ana@acme.com", "bob@acme.com", "eve@acme.com"][((n + file) % 3) as usize];
-                let (action, status) = [("user.login_failed", "failed"), ("project.deleted", "success"), ("user.login", "success")][(n * 7 + file) as usize % 3];
+                let (action, status) =
+                    [("user.login_failed", "failed"), ("project.deleted", "success"), ("user.login", "success")][(n * 7 + file) as usize % 3];
                 ops0(&format!("evt_{}", n * 6 + file), &format!("2024-01-15T10:{:02}:00Z", n / 4), user, action, "project/web", status)
             })
             .collect();
@@ -500,7 +539,8 @@ fn standard_output_is_data_and_standard_error_is_talk() {
     let place = place();
     place.write("bad.ndjson", "nothing\n{}\n");
     for format in ["json", "ndjson", "csv", "table"] {
-        let talk = place.run(&["scan", "log.ndjson", "bad.ndjson", "--rules", "rules.yml", "--format", format]).exits(3).says("warning: bad.ndjson:1:").says("Read ");
+        let talk =
+            place.run(&["scan", "log.ndjson", "bad.ndjson", "--rules", "rules.yml", "--format", format]).exits(3).says("warning: bad.ndjson:1:").says("Read ");
         let quiet = place.run(&["scan", "log.ndjson", "bad.ndjson", "--rules", "rules.yml", "--format", format, "-q"]).exits(3);
         assert_eq!(talk.out, quiet.out);
         // What could not be read is said all the same.

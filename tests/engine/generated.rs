@@ -2,6 +2,7 @@
 //!
 //! Kept out of the generator are the named differences of `decisions.rs`, and one more that the text does not decide:
 //! JSON null as the value of a key inside an array of objects (the oracle takes the only such value for the field itself).
+//! Where the oracle is wrong in a whole class (wildcards, `fieldref`), a plain definition written here takes its place.
 
 use super::Oracle;
 use crate::common::{event, generator, ndjson, rules, scan_bytes, test_source};
@@ -12,6 +13,7 @@ use proptest::test_runner::TestCaseError;
 use serde_json::{Map, Value, json};
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 
 /// Fields that rules name; `m` is named by array blocks alone.
 const FIELDS: [&str; 8] = ["f", "g", "h", "n.a", "n.b", "n.c.d", "l.x", "l.y"];
@@ -216,4 +218,110 @@ fn generated_rules_match_what_the_oracle_matches() {
     let (pairs, hits) = (pairs.get(), hits.get());
     assert!(pairs >= 10_000, "only {pairs} pairs");
     assert!((pairs / 10..pairs * 9 / 10).contains(&hits), "{hits} of {pairs} pairs match: the generator says little");
+}
+
+// ---------------------------------------------------------------------------------------------- against plain definitions
+
+/// One item a rule over one value an event: ours and the definition match the same pairs, and some of both kinds.
+fn equal_to_definition<Q: Debug + Clone, B: Debug + Clone>(
+    name: &str,
+    cases: impl Strategy<Value = (Vec<Q>, Vec<B>)>,
+    item: impl Fn(&Q) -> (String, Value),
+    body: impl Fn(&B) -> Value,
+    holds: impl Fn(&Q, &B) -> bool,
+) {
+    let (pairs, hits) = (Cell::new(0usize), Cell::new(0usize));
+    let result = generator(name, 200).run(&cases, |(questions, bodies)| {
+        let yaml: String = questions
+            .iter()
+            .enumerate()
+            .map(|(i, q)| {
+                let (key, value) = item(q);
+                let detection = json!({"s": {key: value}, "condition": "s"});
+                format!("---\n{}\n", json!({"title": format!("R{i}"), "id": format!("r{i}"), "logsource": {"product": "test"}, "detection": detection}))
+            })
+            .collect();
+        let events: Vec<Value> = bodies.iter().enumerate().map(|(i, b)| event(&format!("e{i}"), "2024-01-15T10:00:00Z", body(b))).collect();
+        let ours = scan_bytes(test_source(), &rules(&yaml), vec![("log".into(), ndjson(&events))], 1).matches;
+        for (r, q) in questions.iter().enumerate() {
+            for (e, b) in bodies.iter().enumerate() {
+                let (found, expected) = (ours.contains(&(format!("r{r}"), format!("e{e}"))), holds(q, b));
+                prop_assert_eq!(found, expected, "{:?} on {}", item(q), body(b));
+                pairs.set(pairs.get() + 1);
+                hits.set(hits.get() + usize::from(expected));
+            }
+        }
+        Ok(())
+    });
+    if let Err(e) = result {
+        panic!("{e}");
+    }
+    let (pairs, hits) = (pairs.get(), hits.get());
+    assert!(pairs >= 5_000 && (pairs / 20..pairs * 19 / 20).contains(&hits), "{hits} of {pairs} pairs match");
+}
+
+/// Whether a pattern covers a text, one character after another.
+fn covers(pattern: &[char], text: &[char]) -> bool {
+    match (pattern, text) {
+        ([], []) => true,
+        (['*', rest @ ..], _) => covers(rest, text) || (!text.is_empty() && covers(pattern, &text[1..])),
+        (['?', rest @ ..], [_, more @ ..]) => covers(rest, more),
+        ([p, rest @ ..], [t, more @ ..]) => p == t && covers(rest, more),
+        _ => false,
+    }
+}
+
+#[test]
+fn wildcards_cover_what_their_definition_covers() {
+    let text = vec(select(vec!['a', 'b', 'A', '\n', 'é', 'É', 'Σ', 'ς']), 0..6).prop_map(String::from_iter);
+    let pattern = vec(select(vec!['a', 'b', 'A', '\n', 'é', 'σ', '*', '*', '?']), 0..5).prop_map(String::from_iter);
+    let question = (pattern, select(vec!["", "|contains", "|startswith", "|endswith"]), any::<bool>());
+    equal_to_definition(
+        "wildcards",
+        (vec(question, 2..6), vec(text, 6..16)),
+        |(pattern, op, cased)| (format!("f{op}{}", if *cased { "|cased" } else { "" }), json!(pattern)),
+        |text| json!({ "f": text }),
+        |(pattern, op, cased), text| {
+            // The three spellings of sigma are one letter.
+            let fold = |t: &str| -> Vec<char> {
+                let lower = |c: char| if c == 'ς' { 'σ' } else { c.to_lowercase().next().unwrap_or(c) };
+                t.chars().map(|c| if *cased { c } else { lower(c) }).collect()
+            };
+            let (before, after) = (matches!(*op, "|contains" | "|endswith"), matches!(*op, "|contains" | "|startswith"));
+            let whole: Vec<char> = before.then_some('*').into_iter().chain(fold(pattern)).chain(after.then_some('*')).collect();
+            covers(&whole, &fold(text))
+        },
+    );
+}
+
+#[test]
+fn fieldref_relates_any_element_of_both_sides() {
+    let scalar = || prop_oneof![5 => select(vec!["", "a", "A", "ab", "b", "1", "true"]).prop_map(Value::from), 1 => Just(json!(1)), 1 => Just(json!(true)), 1 => Just(Value::Null)];
+    let side = || proptest::option::weighted(0.9, prop_oneof![5 => scalar(), 3 => vec(scalar(), 0..4).prop_map(Value::from), 1 => Just(json!({"k": "a"}))]);
+    let question = (select(vec!["", "|contains", "|startswith", "|endswith"]), any::<bool>(), any::<bool>());
+    fn texts(v: Option<&Value>) -> Vec<String> {
+        match v {
+            Some(Value::Array(items)) => items.iter().flat_map(|i| texts(Some(i))).collect(),
+            Some(Value::String(s)) => vec![s.clone()],
+            Some(v @ (Value::Number(_) | Value::Bool(_))) => vec![v.to_string()],
+            None | Some(Value::Null | Value::Object(_)) => Vec::new(),
+        }
+    }
+    equal_to_definition(
+        "fieldref",
+        (vec(question, 2..6), vec((side(), side()), 6..16)),
+        |(op, cased, neq)| (format!("f|fieldref{op}{}{}", if *cased { "|cased" } else { "" }, if *neq { "|neq" } else { "" }), json!("g")),
+        |(f, g)| Value::Object([("f", f), ("g", g)].into_iter().filter_map(|(k, v)| Some((k.to_owned(), v.clone()?))).collect()),
+        |(op, cased, neq), (f, g)| {
+            let fold = |t: &String| if *cased { t.clone() } else { t.to_lowercase() };
+            let relates = |a: String, b: String| match *op {
+                "|contains" => a.contains(&b),
+                "|startswith" => a.starts_with(&b),
+                "|endswith" => a.ends_with(&b),
+                _ => a == b,
+            };
+            let hit = texts(f.as_ref()).iter().any(|a| texts(g.as_ref()).iter().any(|b| relates(fold(a), fold(b))));
+            if *neq { f.is_some() && !hit } else { hit }
+        },
+    );
 }

@@ -3,6 +3,7 @@
 
 mod decisions;
 mod generated;
+mod limits;
 mod pack_rules;
 
 use rsigma_eval::Engine;
