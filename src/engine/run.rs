@@ -535,7 +535,11 @@ impl<'a> Worker<'a> {
                         _ => {
                             let keys: Vec<String> =
                                 value.as_object().map(|m| m.keys().take(6).map(|k| k.chars().take(40).collect()).collect()).unwrap_or_default();
-                            self.stat(file).reject(Some(record), format!("no source knows this record (its fields: {})", keys.join(", ")));
+                            let unknown = format!("no source knows this record (its fields: {})", keys.join(", "));
+                            // In a file of a known source the likely fault is named first.
+                            let timeless = not.map(|s| &self.spec.plans[s]).filter(|plan| !has_time(plan, &value));
+                            let reason = timeless.map_or(unknown.clone(), |plan| format!("{}; {unknown}", no_time(plan)));
+                            self.stat(file).reject(Some(record), reason);
                         }
                     }
                 }
@@ -685,6 +689,15 @@ enum Layout<'a> {
 /// The last document of a concatenation may end with the file.
 fn scanner_can_end(bytes: &[u8], start: usize) -> bool {
     serde_json::from_slice::<serde::de::IgnoredAny>(&bytes[start..]).is_ok()
+}
+
+fn has_time(plan: &SourcePlan, record: &serde_json::Value) -> bool {
+    use crate::rule::detection::{Fields, JsonRecord};
+    let mut found = false;
+    for path in &plan.mapping.time {
+        JsonRecord(record).values(&plan.mapping.paths[*path], &mut |_| found = true);
+    }
+    found
 }
 
 fn no_time(plan: &SourcePlan) -> String {
