@@ -1,5 +1,6 @@
 //! What a run asks of one source: fields to read, atoms to test distinct values against, and rules as boolean nodes.
 
+use super::run::Keep;
 use crate::event::Column;
 use crate::rule::detection::{Condition, Detection, Test};
 use crate::rule::load::RuleSet;
@@ -9,6 +10,7 @@ use crate::rule::{Body, DetectionRule, FieldRef, Taxonomy};
 use crate::source::mapping::{ColumnExpr, Mapping, PathId};
 use crate::source::walk::{FieldId, Trie};
 use hashbrown::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Index of an atom: a distinct (field, test).
@@ -173,8 +175,8 @@ fn is_general(logsource: &LogSource) -> bool {
 impl SourcePlan {
     /// Compiles every rule of the set that applies to the source.
     ///
-    /// `retained` are the fields kept for matched rows; `wants` are columns that must be computed for every row.
-    pub fn build(source: u8, mapping: &Arc<Mapping>, rules: &RuleSet, retained: &[FieldRef], keep_active: bool) -> SourcePlan {
+    /// `retained` are the fields kept for matched rows; `keep` says which rows outlive their chunk.
+    pub fn build(source: u8, mapping: &Arc<Mapping>, rules: &RuleSet, retained: &[FieldRef], keep: Keep) -> SourcePlan {
         let mut plan = SourcePlan {
             mapping: mapping.clone(),
             source,
@@ -199,8 +201,11 @@ impl SourcePlan {
         plan.detect = mapping.detect.iter().map(|d| paths(d).iter().map(|f| plan.field(f)).collect()).collect();
         plan.time = paths(&mapping.time).iter().map(|f| plan.field(f)).collect();
         plan.event_id = Some(plan.field(&FieldRef::Column(Column::EventId)));
-        plan.status = Some(plan.field(&FieldRef::Column(Column::Status)));
-        if keep_active {
+        // Outcomes are counted where the population is shown; a scan shows what matched.
+        if keep != Keep::Matched {
+            plan.status = Some(plan.field(&FieldRef::Column(Column::Status)));
+        }
+        if keep == Keep::Active {
             plan.activity = Some(plan.field(&FieldRef::Column(Column::Activity)));
         }
         plan.retained = retained.iter().map(|f| Some(plan.field(f))).collect();
@@ -230,12 +235,11 @@ impl SourcePlan {
 
     fn add_rule(&mut self, index: u32, rule: &DetectionRule) {
         let mut fields = Vec::new();
-        let mut named: HashMap<&str, Node> = HashMap::new();
-        for (name, detection) in &rule.selections {
-            let node = self.detection(rule.taxonomy, detection, &mut fields);
-            named.insert(name, node);
+        let mut node = self.condition(rule.taxonomy, &rule.selections, &rule.condition, &mut fields);
+        for filter in &rule.filters {
+            let narrowed = self.condition(filter.taxonomy, &filter.selections, &filter.condition, &mut fields);
+            node = Node::And(vec![node, narrowed]);
         }
-        let mut node = lower_condition(&rule.condition, &named);
         let needs_category = is_general(&rule.logsource) || rule.taxonomy == Taxonomy::Columns;
         if let (true, Some(category)) = (needs_category, &rule.logsource.category) {
             let field = self.field(&FieldRef::Column(Column::Category));
@@ -246,6 +250,12 @@ impl SourcePlan {
         fields.sort_unstable();
         fields.dedup();
         self.rules.push(PlanRule { rule: index, node, fields });
+    }
+
+    /// Named selections under a condition.
+    fn condition(&mut self, taxonomy: Taxonomy, selections: &BTreeMap<String, Detection>, condition: &Condition, fields: &mut Vec<FieldId>) -> Node {
+        let named = selections.iter().map(|(name, d)| (name.as_str(), self.detection(taxonomy, d, fields))).collect();
+        lower_condition(condition, &named)
     }
 
     /// The plan's field for a reference, added with all that it reads when it is new.

@@ -468,6 +468,24 @@ impl Expr {
         }
     }
 
+    /// The paths, in order, of which the first that holds a text decides the value alone; `None` where more than that counts.
+    pub fn decided_by_first(&self) -> Option<Vec<PathId>> {
+        match self {
+            Expr::Path(p) => Some(vec![*p]),
+            Expr::First(list) => list.iter().map(|e| if let Expr::Path(p) = e { Some(*p) } else { None }).collect(),
+            Expr::Steps(base, _) => base.decided_by_first(),
+            Expr::Json(_) | Expr::Column(_) | Expr::Const(_) | Expr::Cases(_) => None,
+        }
+    }
+
+    /// The value that a deciding text (or none) gives, where [`Expr::decided_by_first`] says that it alone counts.
+    pub fn finish(&self, text: Option<&str>) -> Option<(Kind, String)> {
+        match self {
+            Expr::Steps(base, steps) => steps.apply(base.finish(text)),
+            _ => text.map(|t| (Kind::Str, t.to_owned())),
+        }
+    }
+
     /// Paths whose JSON text (not only scalars) is needed.
     pub fn json_paths(&self, out: &mut Vec<PathId>) {
         match self {
