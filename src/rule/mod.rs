@@ -5,6 +5,7 @@ pub mod detection;
 pub mod load;
 pub mod matcher;
 pub mod meta;
+pub mod pipeline;
 pub mod sigma;
 pub mod vars;
 
