@@ -8,7 +8,7 @@ use crate::event::{Column, Outcome};
 use crate::rule::FieldRef;
 use crate::rule::detection::refers;
 use crate::source::mapping::{Expr, PathId, Row};
-use crate::source::walk::{Element, FieldId, Sink, walk_record};
+use crate::source::walk::{Element, FieldId, Rank, Sink, rank, walk_record};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::borrow::Cow;
@@ -51,7 +51,9 @@ pub struct Batch<'p> {
     pub plan: &'p SourcePlan,
     fields: Vec<FieldState>,
     direct: Vec<bool>,
-    entries: Vec<(FieldId, u32, bool)>,
+    entries: Vec<(FieldId, u32, Rank)>,
+    /// The highest rank of each field of the row at its end.
+    best: Vec<Rank>,
     row_direct: Vec<(FieldId, u32, u32)>,
     arena: String,
     direct_rows: Vec<Vec<(u32, u32)>>,
@@ -73,7 +75,7 @@ pub struct Batch<'p> {
 
 impl Sink for Batch<'_> {
     #[inline]
-    fn capture(&mut self, field: FieldId, flat: bool, value: Value<'_>) {
+    fn capture(&mut self, field: FieldId, rank: Rank, value: Value<'_>) {
         if self.direct[field as usize] {
             if value.kind.is_text() {
                 let start = self.arena.len() as u32;
@@ -84,7 +86,7 @@ impl Sink for Batch<'_> {
             return;
         }
         let code = self.intern(field, value);
-        self.entries.push((field, code, flat));
+        self.entries.push((field, code, rank));
     }
 }
 
@@ -114,6 +116,7 @@ impl<'p> Batch<'p> {
         Batch {
             plan,
             direct_rows: vec![Vec::new(); fields.len()],
+            best: vec![0; fields.len()],
             fields,
             direct,
             entries: Vec::new(),
@@ -157,10 +160,11 @@ impl<'p> Batch<'p> {
     #[inline]
     pub fn end_row(&mut self, record: u32) {
         let row = self.rows;
-        if self.entries.iter().any(|e| e.2) {
-            // One key that spells the whole path wins over nested spellings.
-            let flat: Vec<FieldId> = self.entries.iter().filter(|e| e.2).map(|e| e.0).collect();
-            self.entries.retain(|e| e.2 || !flat.contains(&e.0));
+        if self.entries.iter().any(|e| e.2 != rank::OWN) {
+            let best = &mut self.best;
+            self.entries.iter().for_each(|e| best[e.0 as usize] = 0);
+            self.entries.iter().for_each(|e| best[e.0 as usize] = best[e.0 as usize].max(e.2));
+            self.entries.retain(|e| e.2 == best[e.0 as usize]);
         }
         for &(field, code, _) in &self.entries {
             let state = &mut self.fields[field as usize];

@@ -130,6 +130,11 @@ impl RuleSet {
         if required { self.fatal.push(problem) } else { self.problems.push(problem) }
     }
 
+    /// Number of rules to which a pipeline applied.
+    pub fn count_through(&self, pipeline: usize) -> usize {
+        self.rules.iter().filter(|r| r.meta.pipelines.contains(&pipeline)).count()
+    }
+
     /// The rule that a correlation's reference means: by id, then name, then title (own file first).
     pub fn find(&self, reference: &str, from_file: &str) -> Result<usize, String> {
         let pick = |fits: &dyn Fn(&RuleMeta) -> bool| -> Vec<usize> { self.rules.iter().enumerate().filter(|(_, r)| fits(&r.meta)).map(|(i, _)| i).collect() };

@@ -18,13 +18,41 @@ use std::collections::{BTreeMap, HashMap};
 struct Document {
     id: String,
     title: String,
-    logsource: Vec<LogSource>,
+    logsource: Vec<LogSourceSpec>,
+    #[serde(default)]
+    aliases: BTreeMap<String, Paths>,
     detect: Vec<DetectSpec>,
     #[serde(default)]
     containers: Vec<String>,
     time: TimeSpec,
     columns: BTreeMap<String, ExprSpec>,
     activity: Option<ActivitySpec>,
+}
+
+/// Each part one value or several.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LogSourceSpec {
+    product: Option<Paths>,
+    service: Option<Paths>,
+    category: Option<Paths>,
+}
+
+/// One text or several.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum Paths {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Paths {
+    fn list(&self) -> &[String] {
+        match self {
+            Paths::One(one) => std::slice::from_ref(one),
+            Paths::Many(many) => many,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -171,6 +199,9 @@ pub struct Mapping {
     pub title: String,
     /// Sigma logsources that it answers to.
     pub logsources: Vec<LogSource>,
+    /// Names by which public rules call a field, and the record's paths that hold it: a vendor rule that names an alias reads
+    /// the record's own field of that name, and in a record without one every value at these paths.
+    pub aliases: BTreeMap<String, Vec<String>>,
     /// Alternatives: all paths of one must be present in a record of this source.
     pub detect: Vec<Vec<PathId>>,
     /// Keys of a top-level object whose array holds the records.
@@ -204,7 +235,7 @@ impl Mapping {
     pub fn parse(text: &str, file: &str) -> Result<Mapping, UserError> {
         let error = |reason: String| {
             UserError::new(format!("{file}: {reason}"))
-                .help("a mapping has id, title, logsource, detect, time and columns; see the README's page on adding a source")
+                .help("a mapping has id, title, logsource, detect, time and columns, and may have aliases, containers and activity; see the README's page on adding a source")
         };
         let doc: Document = yaml_serde::from_str(text).map_err(|e| error(e.to_string()))?;
         let mut c = Compiler { paths: Vec::new(), used_paths: Vec::new(), used_columns: Vec::new() };
@@ -237,6 +268,8 @@ impl Mapping {
             }
         }
         let columns = in_reading_order(columns).map_err(error)?;
+        let logsources = logsources(&doc.logsource).map_err(|e| error(format!("logsource: {e}")))?;
+        let aliases = aliases(&doc.aliases).map_err(|e| error(format!("aliases: {e}")))?;
         let hash = {
             use sha2::Digest;
             crate::rule::load::hex(&sha2::Sha256::digest(text.as_bytes()))[..12].to_owned()
@@ -244,7 +277,8 @@ impl Mapping {
         Ok(Mapping {
             id: doc.id,
             title: doc.title,
-            logsources: doc.logsource,
+            logsources,
+            aliases,
             detect,
             containers: doc.containers,
             time,
@@ -256,6 +290,47 @@ impl Mapping {
             activities,
         })
     }
+}
+
+/// Every combination of the values that an entry declares.
+fn logsources(specs: &[LogSourceSpec]) -> Result<Vec<LogSource>, String> {
+    let values =
+        |part: &Option<Paths>| -> Vec<Option<String>> { part.as_ref().map_or_else(|| vec![None], |p| p.list().iter().map(|v| Some(v.clone())).collect()) };
+    let mut out = Vec::new();
+    for spec in specs {
+        let (products, services, categories) = (values(&spec.product), values(&spec.service), values(&spec.category));
+        if [&products, &services, &categories].iter().any(|v| v.is_empty()) {
+            return Err("a list of values is empty".into());
+        }
+        for product in &products {
+            for service in &services {
+                out.extend(categories.iter().map(|category| LogSource { product: product.clone(), service: service.clone(), category: category.clone() }));
+            }
+        }
+    }
+    if out.iter().any(|l| *l == LogSource::default()) {
+        return Err("an entry needs product, service or category".into());
+    }
+    Ok(out)
+}
+
+/// Checks the aliases and gives each its paths as a list.
+fn aliases(specs: &BTreeMap<String, Paths>) -> Result<BTreeMap<String, Vec<String>>, String> {
+    let mut out = BTreeMap::new();
+    for (alias, paths) in specs {
+        let list = paths.list();
+        if alias.is_empty() || list.is_empty() || list.iter().any(String::is_empty) {
+            return Err(format!("`{alias}` needs the path of the field that it means, or a list of paths"));
+        }
+        if list.contains(alias) {
+            return Err(format!("`{alias}` stands for itself: the record's own field of that name is read anyway"));
+        }
+        if list.iter().any(|p| p.starts_with('$')) {
+            return Err(format!("`{alias}`: an alias stands for paths of the record, not for event columns"));
+        }
+        out.insert(alias.clone(), list.to_vec());
+    }
+    Ok(out)
 }
 
 /// Sorts so that each column comes after those it reads.
