@@ -29,6 +29,9 @@ struct Work<'a> {
     filled: BTreeSet<String>,
 }
 
+/// Gives what takes an item's place; `None` leaves it.
+type Change<'c, W> = &'c mut dyn FnMut(&mut W, &Item) -> Result<Option<Node>, Fault>;
+
 /// Applies every transformation whose conditions hold, in order.
 pub(super) fn transform(pipelines: &Pipelines, kind: Kind, map: &Mapping, counted: &[&[LogSource]]) -> Result<Transformed, Fault> {
     let mut work = Work {
@@ -137,14 +140,14 @@ impl Work<'_> {
     }
 
     /// Calls `change` with each item for which the step's conditions hold; what it gives takes the item's place.
-    fn each_item(&mut self, step: &Step, change: &mut dyn FnMut(&mut Self, &Item) -> Result<Option<Node>, Fault>) -> Result<(), Fault> {
+    fn each_item(&mut self, step: &Step, change: Change<'_, Self>) -> Result<(), Fault> {
         let mut selections = std::mem::take(&mut self.selections);
         let done = selections.iter_mut().try_for_each(|(_, node)| self.walk(step, node, change));
         self.selections = selections;
         done
     }
 
-    fn walk(&mut self, step: &Step, node: &mut Node, change: &mut dyn FnMut(&mut Self, &Item) -> Result<Option<Node>, Fault>) -> Result<(), Fault> {
+    fn walk(&mut self, step: &Step, node: &mut Node, change: Change<'_, Self>) -> Result<(), Fault> {
         match node {
             Node::All(parts) | Node::Any(parts) => parts.iter_mut().try_for_each(|p| self.walk(step, p, change)),
             Node::Item(item) => {
@@ -292,34 +295,22 @@ impl Work<'_> {
             return Ok(None);
         }
         new.applied.extend(step.id.clone());
-        let doubled = referred.as_ref().is_some_and(|values| values.len() > item.values().len());
-        let items: Vec<Item> = match referred {
-            Some(values) if doubled => values.into_iter().map(|value| Item { value, ..new.clone() }).collect(),
-            Some(values) => vec![Item { value: one_or_list(values, &item.value), ..new }],
-            None => vec![new],
-        };
-        // One field compared with several is as a list of values: any of them, or with neq none.
-        let join = |items: Vec<Item>| {
-            let items = items.into_iter().map(Node::Item).collect();
-            match (doubled, item.has("all") != item.has("neq")) {
-                (true, true) => Node::All(items),
-                _ => Node::Any(items),
-            }
-        };
+        if let Some(values) = referred {
+            new.several |= values.len() > item.values().len();
+            new.value = one_or_list(values, &item.value);
+        }
         let old = item.field.as_deref().unwrap_or_default();
-        let of = |field: &str| items.iter().map(|i| Item { field: Some(field.to_owned()), ..i.clone() }).collect::<Vec<_>>();
-        let single = |mut items: Vec<Item>| if doubled { join(items) } else { Node::Item(items.swap_remove(0)) };
         Ok(Some(match mapped {
-            None => single(items.clone()),
+            None => Node::Item(new),
             Some(Target::One(field)) => {
                 self.rename(old, &field);
-                single(of(&field))
+                Node::Item(Item { field: Some(field), ..new })
             }
             Some(Target::Many(fields)) => {
                 fields.iter().for_each(|f| self.rename(old, f));
-                // The copies for several fields start without a history, as in pySigma.
-                let copies = |f: &String| of(f).into_iter().map(|i| Item { applied: BTreeSet::new(), ..i }).collect::<Vec<_>>();
-                Node::Any(fields.iter().map(|f| single(copies(f))).collect())
+                // The copies for several fields have no history but this, as in pySigma.
+                let applied: BTreeSet<String> = step.id.iter().cloned().collect();
+                Node::Any(fields.into_iter().map(|f| Node::Item(Item { field: Some(f), applied: applied.clone(), ..new.clone() })).collect())
             }
         }))
     }

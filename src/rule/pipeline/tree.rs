@@ -30,6 +30,8 @@ pub(super) struct Item {
     pub modifiers: String,
     /// Value or values.
     pub value: Value,
+    /// A mapping made several fields of one that `fieldref` names; the loader takes one a line.
+    pub several: bool,
     /// Ids of the transformations that changed it.
     pub applied: BTreeSet<String>,
 }
@@ -46,6 +48,12 @@ impl Item {
             Value::Sequence(items) => items,
             one => std::slice::from_ref(one),
         }
+    }
+
+    /// One item for each value: of several fields compared with, any may fit, or with neq none may.
+    fn one_each(&self) -> Node {
+        let items = self.values().iter().map(|v| Node::Item(Item { value: v.clone(), several: false, ..self.clone() })).collect();
+        if self.has("all") != self.has("neq") { Node::All(items) } else { Node::Any(items) }
     }
 
     fn key(&self) -> String {
@@ -81,6 +89,7 @@ impl Node {
                 let mut map = Mapping::new();
                 for node in nodes {
                     let (key, value) = match node {
+                        Node::Item(item) if item.several => (None, item.one_each().write(parts)),
                         Node::Item(item) => (Some(Value::String(item.key())), item.value.clone()),
                         Node::Raw(key, value) => (Some(key.clone()), value.clone()),
                         nested => (None, nested.write(parts)),
@@ -115,7 +124,7 @@ fn entry(key: &Value, value: &Value, arrays: bool) -> Node {
     if field.is_none() && !path.is_empty() {
         return Node::Raw(Value::String(key.clone()), value.clone());
     }
-    Node::Item(Item { field, selector: selector.to_owned(), modifiers: modifiers.to_owned(), value: value.clone(), applied: BTreeSet::new() })
+    Node::Item(Item { field, selector: selector.to_owned(), modifiers: modifiers.to_owned(), value: value.clone(), several: false, applied: BTreeSet::new() })
 }
 
 /// Where the first array selector begins; the end of the path without one.
