@@ -1,5 +1,6 @@
 //! The declarative mapping of one source: how its records are told apart and which column each field fills.
 
+use super::names::{LogSourceSpec, Paths, aliases, logsources};
 use crate::diag::UserError;
 use crate::event::address::parse_address;
 use crate::event::value::{Kind, Value, fold_case};
@@ -27,32 +28,6 @@ struct Document {
     time: TimeSpec,
     columns: BTreeMap<String, ExprSpec>,
     activity: Option<ActivitySpec>,
-}
-
-/// Each part one value or several.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct LogSourceSpec {
-    product: Option<Paths>,
-    service: Option<Paths>,
-    category: Option<Paths>,
-}
-
-/// One text or several.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-enum Paths {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl Paths {
-    fn list(&self) -> &[String] {
-        match self {
-            Paths::One(one) => std::slice::from_ref(one),
-            Paths::Many(many) => many,
-        }
-    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -290,47 +265,6 @@ impl Mapping {
             activities,
         })
     }
-}
-
-/// Every combination of the values that an entry declares.
-fn logsources(specs: &[LogSourceSpec]) -> Result<Vec<LogSource>, String> {
-    let values =
-        |part: &Option<Paths>| -> Vec<Option<String>> { part.as_ref().map_or_else(|| vec![None], |p| p.list().iter().map(|v| Some(v.clone())).collect()) };
-    let mut out = Vec::new();
-    for spec in specs {
-        let (products, services, categories) = (values(&spec.product), values(&spec.service), values(&spec.category));
-        if [&products, &services, &categories].iter().any(|v| v.is_empty()) {
-            return Err("a list of values is empty".into());
-        }
-        for product in &products {
-            for service in &services {
-                out.extend(categories.iter().map(|category| LogSource { product: product.clone(), service: service.clone(), category: category.clone() }));
-            }
-        }
-    }
-    if out.iter().any(|l| *l == LogSource::default()) {
-        return Err("an entry needs product, service or category".into());
-    }
-    Ok(out)
-}
-
-/// Checks the aliases and gives each its paths as a list.
-fn aliases(specs: &BTreeMap<String, Paths>) -> Result<BTreeMap<String, Vec<String>>, String> {
-    let mut out = BTreeMap::new();
-    for (alias, paths) in specs {
-        let list = paths.list();
-        if alias.is_empty() || list.is_empty() || list.iter().any(String::is_empty) {
-            return Err(format!("`{alias}` needs the path of the field that it means, or a list of paths"));
-        }
-        if list.contains(alias) {
-            return Err(format!("`{alias}` stands for itself: the record's own field of that name is read anyway"));
-        }
-        if list.iter().any(|p| p.starts_with('$')) {
-            return Err(format!("`{alias}`: an alias stands for paths of the record, not for event columns"));
-        }
-        out.insert(alias.clone(), list.to_vec());
-    }
-    Ok(out)
 }
 
 /// Sorts so that each column comes after those it reads.
