@@ -360,6 +360,30 @@ fn a_fault_points_at_the_line_that_the_file_has() {
     assert!(refused.starts_with("test.yml:6: ") && refused.contains("`x.y`"), "{refused}");
 }
 
+#[test]
+fn hostile_rules_and_pipelines_are_refused_and_not_followed() {
+    // Names that only a rewritten rule may have: a chain of them would be followed without end.
+    let chain: String = (0..20_000).map(|i| format!("  \"\\x01{i}\": {{\"\\x01{}\": true}}\n", i + 1)).collect();
+    let text = rule(&format!("{chain}  s: {{\"\\x010\": true}}\n  condition: s"));
+    for texts in [&[][..], &["transformations: [{type: field_name_prefix, prefix: x}]"]] {
+        let refused = load(&text, texts).expect_err("the names are not the rule's to use");
+        assert!(refused.contains("control character"), "{refused}");
+    }
+    // Each step doubles the items.
+    let step = "{type: field_name_mapping, mapping: {a: [a, b], b: [a, b]}}";
+    let doubling = format!("transformations: [{}]", vec![step; 40].join(", "));
+    let refused = load(&rule("  s: {a: 1}\n  condition: s"), &[&doubling]).expect_err("too many items");
+    assert!(refused.contains("more than 100000 items"), "{refused}");
+    // Each step adds one; the tree stays flat.
+    let adding = format!("transformations: [{}]", vec!["{type: field_name_mapping, mapping: {a: [a, b]}}"; 3_000].join(", "));
+    assert_eq!(hits(&loaded(&rule("  s: {a: 1}\n  condition: s"), &[&adding]), &[json!({"a": 1}), json!({"b": 1}), json!({"c": 1})]), [0, 1]);
+    let many = "vars: {v: [a, b, c, d, e, f, g, h, i, j]}\ntransformations: [{type: value_placeholders}]";
+    let refused = load(&rule(&format!("  s: {{a|expand: '{}'}}\n  condition: s", "%v%".repeat(12))), &[many]).expect_err("too many texts");
+    assert!(refused.contains("more than 100000 texts"), "{refused}");
+    let error = Pipeline::parse("transformations: [{id: \"\\e[31m\", type: x}]", "p.yml").expect_err("no such type");
+    assert!(!error.message.contains('\u{1b}'), "{error}");
+}
+
 // ---------------------------------------------------------------------------------------------- the files
 
 #[test]

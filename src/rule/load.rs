@@ -2,7 +2,7 @@
 
 use super::correlation::{Correlation, parse_correlation};
 use super::meta::{Level, LogSource, Role, RuleMeta, RuleTest, Status};
-use super::pipeline::{Pipelines, References};
+use super::pipeline::{Pipelines, References, names_parts};
 use super::sigma::parse_detections;
 use super::vars::{Vars, weaker_than};
 use super::{Body, DetectionRule, Rule, Taxonomy};
@@ -243,6 +243,9 @@ fn load_document(text: &str, file: &RuleFile, line: usize, vars: &Vars, through:
         return Err(problem(line, format!("`{kind}` documents are not supported by this version"), None));
     }
     let at = |key: &str| line + text.lines().position(|l| l.starts_with(key)).unwrap_or(0);
+    if map.get(kind).is_some_and(names_parts) {
+        return Err(problem(at(&format!("{kind}:")), "a name begins with the control character U+0001".into(), Some("remove the character".into())));
+    }
     let changed =
         through.pipelines.transform(&value, &through.references, &file.file).map_err(|(reason, help)| problem(at(&format!("{kind}:")), reason, help))?;
     let Some(map) = changed.value.as_mapping() else { return Ok(None) };

@@ -29,6 +29,15 @@ use yaml_serde::{Mapping, Value};
 /// field, or a test of several fields of which one must hold. The adapter of the Sigma parser puts them back in their place.
 pub const PART: char = '\u{1}';
 
+/// Whether a document itself writes such a name: only pipelines may.
+pub fn names_parts(value: &Value) -> bool {
+    match value {
+        Value::Mapping(map) => map.iter().any(|(k, v)| k.as_str().is_some_and(|k| k.starts_with(PART)) || names_parts(v)),
+        Value::Sequence(items) => items.iter().any(names_parts),
+        _ => false,
+    }
+}
+
 /// A pipeline file.
 #[derive(Debug, Clone)]
 pub struct Pipeline {

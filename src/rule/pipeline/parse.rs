@@ -29,7 +29,7 @@ impl Pipeline {
             let line = e.location().map_or(String::new(), |l| format!(":{}", l.line()));
             UserError::new(format!("{file}{line}: not valid YAML: {e}")).help("check the indentation and quotes of this line; a file holds one pipeline")
         })?;
-        let at = |(reason, help): Fault| UserError { message: format!("{file}: {reason}"), help: help.or_else(|| Some(HELP.into())) };
+        let at = |(reason, help): Fault| UserError { message: shown(&format!("{file}: {reason}")), help: help.or_else(|| Some(HELP.into())) };
         let Value::Mapping(map) = value else { return Err(at(fault("not a pipeline: expected a mapping", ""))) };
         let mut keys = Keys { map: &map, used: vec![] };
         let name = keys.text("name").map_err(at)?.unwrap_or_else(|| file.rsplit('/').next().unwrap_or(file).to_owned());
@@ -55,7 +55,7 @@ impl Pipeline {
                     let place = format!("transformation {}{}", i + 1, id.as_ref().map_or(String::new(), |id| format!(" (`{id}`)")));
                     let step = read_step(item, id, &place).map_err(|(reason, help)| {
                         let line = line_of(text, i).map_or(String::new(), |l| format!(":{l}"));
-                        UserError { message: format!("{file}{line}: {place}: {reason}"), help: help.or_else(|| Some(HELP.into())) }
+                        UserError { message: shown(&format!("{file}{line}: {place}: {reason}")), help: help.or_else(|| Some(HELP.into())) }
                     })?;
                     steps.push(step);
                 }
@@ -67,6 +67,11 @@ impl Pipeline {
         let digest = hex(&Sha256::digest(text.as_bytes()));
         Ok(Pipeline { name, file: file.to_owned(), priority, hash: digest[..12].to_owned(), digest, allowed_backends, steps, vars })
     }
+}
+
+/// A pipeline may be anybody's: its control characters do not reach a terminal.
+fn shown(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { c.escape_unicode().to_string() } else { c.to_string() }).collect()
 }
 
 /// The 1-based line on which an entry of `transformations:` begins, where it is written as a list of lines.

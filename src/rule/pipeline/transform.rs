@@ -8,6 +8,8 @@ use crate::rule::meta::LogSource;
 use std::collections::{BTreeMap, BTreeSet};
 use yaml_serde::{Mapping, Value};
 
+/// Items that mappings to several fields may make in one document.
+const MAX_COPIES: usize = 100_000;
 /// Texts that the placeholders of one value may stand for.
 const MAX_TEXTS: usize = 100_000;
 
@@ -27,6 +29,7 @@ struct Work<'a> {
     applied_to_field: BTreeMap<String, BTreeSet<String>>,
     renamed: BTreeMap<String, String>,
     filled: BTreeSet<String>,
+    copies: usize,
 }
 
 /// Gives what takes an item's place; `None` leaves it.
@@ -44,6 +47,7 @@ pub(super) fn transform(pipelines: &Pipelines, kind: Kind, map: &Mapping, counte
         applied_to_field: BTreeMap::new(),
         renamed: BTreeMap::new(),
         filled: BTreeSet::new(),
+        copies: 0,
     };
     let (mut used, mut logsources) = (Vec::new(), Vec::new());
     for (p, pipeline) in pipelines.list.iter().enumerate() {
@@ -149,7 +153,17 @@ impl Work<'_> {
 
     fn walk(&mut self, step: &Step, node: &mut Node, change: Change<'_, Self>) -> Result<(), Fault> {
         match node {
-            Node::All(parts) | Node::Any(parts) => parts.iter_mut().try_for_each(|p| self.walk(step, p, change)),
+            Node::All(parts) => parts.iter_mut().try_for_each(|p| self.walk(step, p, change)),
+            Node::Any(parts) => {
+                parts.iter_mut().try_for_each(|p| self.walk(step, p, change))?;
+                // Alternatives of an alternative are alternatives: however many mappings follow, the tree does not grow deeper.
+                let flat = std::mem::take(parts).into_iter().flat_map(|p| match p {
+                    Node::Any(inner) => inner,
+                    other => vec![other],
+                });
+                *parts = flat.collect();
+                Ok(())
+            }
             Node::Item(item) => {
                 if step.item.holds(&mut |c| c.holds(item))?
                     && step.field.holds(&mut |c| Ok(c.holds_for(item)))?
@@ -307,6 +321,10 @@ impl Work<'_> {
                 Node::Item(Item { field: Some(field), ..new })
             }
             Some(Target::Many(fields)) => {
+                self.copies += fields.len();
+                if self.copies > MAX_COPIES {
+                    return Err(fault(format!("the mappings make more than {MAX_COPIES} items of the rule's"), "map each field to fewer names"));
+                }
                 fields.iter().for_each(|f| self.rename(old, f));
                 // The copies for several fields have no history but this, as in pySigma.
                 let applied: BTreeSet<String> = step.id.iter().cloned().collect();
