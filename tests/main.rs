@@ -3,6 +3,7 @@
 // Generated cases are tuples of what they vary; naming each would hide it.
 #![allow(clippy::type_complexity)]
 
+mod aliases;
 #[allow(dead_code)]
 mod common;
 mod correlation;
@@ -11,3 +12,5 @@ mod inputs;
 mod loading;
 mod outputs;
 mod pack;
+mod pipeline;
+mod renaming;

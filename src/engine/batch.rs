@@ -9,7 +9,7 @@ use crate::event::{Column, Outcome};
 use crate::rule::FieldRef;
 use crate::rule::detection::refers;
 use crate::source::mapping::{Expr, PathId, Row};
-use crate::source::walk::{Element, FieldId, KeyMemory, Sink, walk_record};
+use crate::source::walk::{Element, FieldId, KeyMemory, Rank, Sink, rank, walk_record};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::borrow::Cow;
@@ -85,8 +85,8 @@ pub struct Batch<'p> {
     direct: Vec<bool>,
     interned: Vec<bool>,
     late: LateColumns,
-    /// Values of the row whose one key spells the whole path.
-    flat: Vec<(FieldId, u32)>,
+    /// Values of the row whose rank is not that of a field's own nested path.
+    ranked: Vec<(FieldId, u32, Rank)>,
     memory: KeyMemory,
     row_direct: Vec<(FieldId, u32, u32)>,
     arena: String,
@@ -109,9 +109,9 @@ pub struct Batch<'p> {
 
 impl Sink for Batch<'_> {
     #[inline]
-    fn capture(&mut self, field: FieldId, flat: bool, value: Value<'_>) {
+    fn capture(&mut self, field: FieldId, rank: Rank, value: Value<'_>) {
         if self.late.is_fed_by(field) {
-            self.late.offer(field, flat, value);
+            self.late.offer(field, rank > rank::OWN, value);
         }
         if self.direct[field as usize] {
             if value.kind.is_text() {
@@ -126,11 +126,11 @@ impl Sink for Batch<'_> {
             return;
         }
         let code = self.intern(field, value);
-        if flat {
-            self.flat.push((field, code));
-        } else {
+        if rank == rank::OWN {
             let row = self.rows;
             self.fields[field as usize].push(row, code);
+        } else {
+            self.ranked.push((field, code, rank));
         }
     }
 }
@@ -166,7 +166,7 @@ impl<'p> Batch<'p> {
             direct,
             interned,
             late,
-            flat: Vec::new(),
+            ranked: Vec::new(),
             memory: KeyMemory::default(),
             row_direct: Vec::new(),
             arena: String::new(),
@@ -207,11 +207,8 @@ impl<'p> Batch<'p> {
     #[inline]
     pub fn end_row(&mut self, record: u32) {
         let row = self.rows;
-        if !self.flat.is_empty() {
-            // One key that spells the whole path wins over nested spellings.
-            let flat = std::mem::take(&mut self.flat);
-            flat.iter().for_each(|&(field, _)| self.fields[field as usize].forget(row));
-            flat.iter().for_each(|&(field, code)| self.fields[field as usize].push(row, code));
+        if !self.ranked.is_empty() {
+            self.settle_ranks(row);
         }
         self.late.end_row(row);
         for &(field, start, end) in &self.row_direct {
@@ -224,6 +221,24 @@ impl<'p> Batch<'p> {
         self.row_direct.clear();
         self.records.push(record);
         self.rows += 1;
+    }
+
+    /// Of each field only the values of its highest rank stay.
+    fn settle_ranks(&mut self, row: u32) {
+        let mut ranked = std::mem::take(&mut self.ranked);
+        ranked.sort_by_key(|r| r.0);
+        for of_field in ranked.chunk_by(|a, b| a.0 == b.0) {
+            let state = &mut self.fields[of_field[0].0 as usize];
+            let highest = of_field.iter().map(|r| r.2).max().unwrap_or(rank::OWN);
+            if highest > rank::OWN {
+                state.forget(row);
+            } else if state.column.len() > row as usize {
+                continue;
+            }
+            of_field.iter().filter(|r| r.2 == highest).for_each(|r| state.push(row, r.1));
+        }
+        ranked.clear();
+        self.ranked = ranked;
     }
 
     /// Walks one record's text and adds it as a row; an error leaves no row behind.
@@ -253,7 +268,7 @@ impl<'p> Batch<'p> {
         let row = self.rows;
         self.fields.iter_mut().for_each(|f| f.forget(row));
         self.late.abort_row();
-        self.flat.clear();
+        self.ranked.clear();
         self.row_direct.clear();
     }
 
@@ -274,7 +289,7 @@ impl<'p> Batch<'p> {
 
     /// Forgets all rows; dictionaries stay unless they grew too large.
     pub fn clear(&mut self) {
-        self.flat.clear();
+        self.ranked.clear();
         self.row_direct.clear();
         let (texts, bytes) = self.late.size();
         let too_large = texts > DICT_VALUES

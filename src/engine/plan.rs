@@ -8,7 +8,7 @@ use crate::rule::matcher::{Matcher, TextOp};
 use crate::rule::meta::LogSource;
 use crate::rule::{Body, DetectionRule, FieldRef, Taxonomy};
 use crate::source::mapping::{ColumnExpr, Mapping, PathId};
-use crate::source::walk::{FieldId, Trie};
+use crate::source::walk::{FieldId, Trie, rank};
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -143,6 +143,9 @@ pub struct SourcePlan {
     /// The column `activity`, where rows with one are retained.
     pub activity: Option<FieldId>,
     by_ref: HashMap<FieldRef, FieldId>,
+    /// Fields that rules read by an alias of the source: apart from the mapping's own reads of that name, which know no alias.
+    /// The flag tells those that get JSON text too.
+    by_alias: HashMap<(String, bool), FieldId>,
     atom_ids: HashMap<(FieldId, String), AtomId>,
     atom_fields: Vec<Vec<FieldId>>,
 }
@@ -153,7 +156,7 @@ pub fn route(rule: &DetectionRule, mapping: &Mapping) -> Routing {
     if wanted.product.is_none() && wanted.service.is_none() && wanted.category.is_none() {
         return Routing::NoLogSource;
     }
-    if is_general(wanted) {
+    if is_general(wanted, mapping) {
         return Routing::Applies;
     }
     let same = |a: &Option<String>, b: &Option<String>| match (a, b) {
@@ -168,8 +171,10 @@ pub fn route(rule: &DetectionRule, mapping: &Mapping) -> Routing {
     if mapping.logsources.iter().any(fits) { Routing::Applies } else { Routing::OtherSource }
 }
 
-fn is_general(logsource: &LogSource) -> bool {
-    logsource.product.as_deref().is_some_and(|p| p.eq_ignore_ascii_case("auditmill")) && logsource.service.is_none()
+/// `product: auditmill` means every source, with a source's id as `service` that one; the category is then the event's column.
+fn is_general(logsource: &LogSource, mapping: &Mapping) -> bool {
+    let same = |a: &Option<String>, b: &str| a.as_deref().is_some_and(|a| a.eq_ignore_ascii_case(b));
+    same(&logsource.product, "auditmill") && (logsource.service.is_none() || same(&logsource.service, &mapping.id))
 }
 
 impl SourcePlan {
@@ -194,6 +199,7 @@ impl SourcePlan {
             retained: Vec::new(),
             activity: None,
             by_ref: HashMap::new(),
+            by_alias: HashMap::new(),
             atom_ids: HashMap::new(),
             atom_fields: Vec::new(),
         };
@@ -208,7 +214,7 @@ impl SourcePlan {
         if keep == Keep::Active {
             plan.activity = Some(plan.field(&FieldRef::Column(Column::Activity)));
         }
-        plan.retained = retained.iter().map(|f| Some(plan.field(f))).collect();
+        plan.retained = retained.iter().map(|f| Some(plan.rule_reference(f))).collect();
         for (i, rule) in rules.rules.iter().enumerate() {
             let Body::Detection(d) = &rule.body else { continue };
             if rule.meta.unset_list.is_some() || route(d, mapping) != Routing::Applies {
@@ -240,7 +246,7 @@ impl SourcePlan {
             let narrowed = self.condition(filter.taxonomy, &filter.selections, &filter.condition, &mut fields);
             node = Node::And(vec![node, narrowed]);
         }
-        let needs_category = is_general(&rule.logsource) || rule.taxonomy == Taxonomy::Columns;
+        let needs_category = is_general(&rule.logsource, &self.mapping) || rule.taxonomy == Taxonomy::Columns;
         if let (true, Some(category)) = (needs_category, &rule.logsource.category) {
             let field = self.field(&FieldRef::Column(Column::Category));
             let matcher = Matcher::Text { op: TextOp::Exact, needle: category.to_lowercase(), cased: false };
@@ -350,7 +356,10 @@ impl SourcePlan {
                     Ok(FieldRef::Record(path)) => path,
                     _ => members.field.clone(),
                 };
-                let id = self.json_field(&path);
+                let id = match taxonomy {
+                    Taxonomy::Vendor => self.alias_field(&path, true).unwrap_or_else(|| self.json_field(&path)),
+                    Taxonomy::Columns => self.json_field(&path),
+                };
                 fields.push(id);
                 let node = Node::Atom(self.atom(id, key, &Matcher::Members(members.clone())));
                 use crate::rule::detection::Quantifier;
@@ -368,7 +377,37 @@ impl SourcePlan {
 
     fn rule_field(&mut self, taxonomy: Taxonomy, name: &str) -> FieldId {
         let reference = taxonomy.resolve(name).unwrap_or_else(|_| FieldRef::Record(name.to_owned()));
-        self.field(&reference)
+        match taxonomy {
+            Taxonomy::Vendor => self.rule_reference(&reference),
+            // `raw.` reaches the record as it is.
+            Taxonomy::Columns => self.field(&reference),
+        }
+    }
+
+    /// A field as a vendor rule names it: an alias of the source, or the record's.
+    fn rule_reference(&mut self, reference: &FieldRef) -> FieldId {
+        let alias = match reference {
+            FieldRef::Record(name) => self.alias_field(name, false),
+            FieldRef::Column(_) => None,
+        };
+        alias.unwrap_or_else(|| self.field(reference))
+    }
+
+    /// The field of an alias of the source: the record's own path of that name, and below it in rank the paths it stands for.
+    /// So null, absent, `exists` and "never seen" mean for an alias what they mean for any field.
+    fn alias_field(&mut self, name: &str, json: bool) -> Option<FieldId> {
+        let mapping = self.mapping.clone();
+        let paths = mapping.aliases.get(name)?;
+        if let Some(&id) = self.by_alias.get(&(name.to_owned(), json)) {
+            return Some(id);
+        }
+        let id = self.fields.len() as FieldId;
+        let field = FieldRef::Record(name.to_owned());
+        self.fields.push(PlanField { field, filled: Filled::Record, atoms: FieldAtoms::default(), inputs: Vec::new() });
+        self.by_alias.insert((name.to_owned(), json), id);
+        self.trie.add(name, id, json);
+        paths.iter().for_each(|path| self.trie.add_ranked(path, id, json, rank::ALIAS));
+        Some(id)
     }
 
     fn test(&mut self, taxonomy: Taxonomy, id: FieldId, test: &Test, key: &str, fields: &mut Vec<FieldId>) -> Node {

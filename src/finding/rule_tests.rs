@@ -4,7 +4,7 @@ use super::scan::{Period, ScanRequest, Window, scan};
 use crate::engine::run::Keep;
 use crate::event::time::{format_time, parse_duration, parse_time};
 use crate::rule::Rule;
-use crate::rule::load::{RuleFile, RuleSet, load_rules};
+use crate::rule::load::{RuleFile, RuleSet, load_rules_through};
 use crate::rule::meta::{Expectation, RuleTest};
 use crate::rule::vars::Vars;
 use crate::source::SourceSet;
@@ -35,7 +35,7 @@ pub fn run_tests(set: &RuleSet, files: &[RuleFile], vars: &Vars, sources: &Sourc
             } else {
                 let mut with = vars.clone();
                 with.lists.extend(test.lists.iter().map(|(k, v)| (k.clone(), Some(v.clone()))));
-                let again = load_rules(files.to_vec(), &with);
+                let again = load_rules_through(files.to_vec(), &with, set.pipelines.clone());
                 match again.rules.iter().find(|r| r.meta.id == rule.meta.id) {
                     Some(r) => run_one(&again, r, test, sources),
                     None => Err("the rule does not load with the test's lists".into()),

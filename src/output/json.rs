@@ -22,6 +22,7 @@ struct Document<'a> {
     rules: Vec<RuleJson<'a>>,
     rule_problems: &'a [crate::diag::RuleProblem],
     rules_hash: &'a str,
+    pipelines: Vec<PipelineJson<'a>>,
     hidden_findings: u64,
     exit_status: Vec<u8>,
     findings: [(); 0],
@@ -65,6 +66,15 @@ struct RuleJson<'a> {
     reason: Option<String>,
     hits: u64,
     without_group: u64,
+}
+
+/// A pipeline that rules went through, in the order of application.
+#[derive(Serialize)]
+struct PipelineJson<'a> {
+    name: &'a str,
+    file: &'a str,
+    hash: &'a str,
+    rules: usize,
 }
 
 /// Renders findings; what is the same for all findings of a rule is escaped once.
@@ -179,6 +189,13 @@ pub fn write_json(scan: &Scan<'_>, findings: &[&Finding], statuses: &[ExitStatus
             .collect(),
         rule_problems: &scan.rules.problems,
         rules_hash: &scan.rules.hash,
+        pipelines: scan
+            .rules
+            .pipelines
+            .iter()
+            .enumerate()
+            .map(|(i, p)| PipelineJson { name: &p.name, file: &p.file, hash: &p.hash, rules: scan.rules.count_through(i) })
+            .collect(),
         hidden_findings: scan.hidden,
         exit_status: statuses.iter().map(|s| s.code()).collect(),
         findings: [],

@@ -2,6 +2,7 @@
 
 use super::correlation::{Correlation, Fault, parse_correlation};
 use super::meta::{Level, LogSource, Role, RuleMeta, RuleTest, Status};
+use super::pipeline::{Pipelines, References, names_parts};
 use super::sigma::parse_detections;
 use super::vars::{Vars, weaker_than};
 use super::{Body, DetectionRule, Filter, FilterTarget, Narrowing, Rule, Taxonomy};
@@ -44,19 +45,36 @@ pub struct RuleSet {
     pub not_rules: Vec<String>,
     /// Notes such as a rule loaded once though it stands in two files.
     pub notes: Vec<String>,
-    /// First 16 hex digits of the SHA-256 over all rule texts and thresholds.
+    /// First 16 hex digits of the SHA-256 over all rule texts, thresholds and pipelines.
     pub hash: String,
+    /// Pipelines that the rules went through.
+    pub pipelines: Pipelines,
 }
 
 /// Loads every document of every file.
-pub fn load_rules(mut files: Vec<RuleFile>, vars: &Vars) -> RuleSet {
+pub fn load_rules(files: Vec<RuleFile>, vars: &Vars) -> RuleSet {
+    load_rules_through(files, vars, Pipelines::default())
+}
+
+/// Loads every document of every file after the pipelines have rewritten it. A rule keeps the id and the hash of its file's text.
+pub fn load_rules_through(mut files: Vec<RuleFile>, vars: &Vars, pipelines: Pipelines) -> RuleSet {
     files.sort_by(|a, b| a.file.cmp(&b.file));
+    let mut through = Through { references: References::default(), pipelines: &pipelines };
+    if !pipelines.is_empty() {
+        for file in &files {
+            for value in split_documents(&file.text).iter().filter_map(|(_, text)| yaml_serde::from_str(text).ok()) {
+                through.references.add(&value, &file.file, &pipelines);
+            }
+        }
+    }
     let mut set = RuleSet::default();
     let mut digest = Sha256::new();
     let mut by_id: HashMap<String, (String, String)> = HashMap::new();
     // Files are parsed side by side; everything that depends on their order comes after.
-    let parsed: Vec<Vec<Result<Option<Loaded>, RuleProblem>>> =
-        files.par_iter().map(|file| split_documents(&file.text).into_iter().map(|(line, text)| load_document(&text, file, line, vars)).collect()).collect();
+    let parsed: Vec<Vec<Result<Option<Loaded>, RuleProblem>>> = files
+        .par_iter()
+        .map(|file| split_documents(&file.text).into_iter().map(|(line, text)| load_document(&text, file, line, vars, &through)).collect())
+        .collect();
     for (file, documents) in files.iter().zip(parsed) {
         digest.update(file.text.as_bytes());
         let mut any = false;
@@ -110,14 +128,27 @@ pub fn load_rules(mut files: Vec<RuleFile>, vars: &Vars) -> RuleSet {
         }
     }
     digest.update(format!("{vars:?}").as_bytes());
+    pipelines.digests().for_each(|d| digest.update(d));
     set.hash = hex(&digest.finalize())[..16].to_owned();
     set.link();
+    set.pipelines = pipelines;
     set
+}
+
+/// What documents go through before they are loaded.
+struct Through<'a> {
+    pipelines: &'a Pipelines,
+    references: References,
 }
 
 impl RuleSet {
     pub(super) fn add_problem(&mut self, problem: RuleProblem, required: bool) {
         if required { self.fatal.push(problem) } else { self.problems.push(problem) }
+    }
+
+    /// Number of rules to which a pipeline applied.
+    pub fn count_through(&self, pipeline: usize) -> usize {
+        self.rules.iter().filter(|r| r.meta.pipelines.contains(&pipeline)).count()
     }
 
     /// Ends the run when a rule that had to load did not.
@@ -164,7 +195,7 @@ impl Loaded {
 }
 
 /// Loads one document; `None` when it is not a rule at all.
-fn load_document(text: &str, file: &RuleFile, line: usize, vars: &Vars) -> Result<Option<Loaded>, RuleProblem> {
+fn load_document(text: &str, file: &RuleFile, line: usize, vars: &Vars, through: &Through<'_>) -> Result<Option<Loaded>, RuleProblem> {
     let problem = |line: usize, reason: String, help: Option<String>| RuleProblem { file: file.file.clone(), line, reason, help };
     let value: Value = yaml_serde::from_str(text).map_err(|e| {
         let at = e.location().map_or(line, |l| line + l.line().saturating_sub(1));
@@ -192,8 +223,15 @@ fn load_document(text: &str, file: &RuleFile, line: usize, vars: &Vars) -> Resul
     if kind == "behaviour" {
         return Err(problem(line, format!("`{kind}` documents are not supported by this version"), None));
     }
-    let mut meta = read_meta(map, text, file, line).map_err(|r| problem(line, r, None))?;
     let at = |key: &str| line + text.lines().position(|l| l.starts_with(key)).unwrap_or(0);
+    if map.get(kind).is_some_and(names_parts) {
+        return Err(problem(at(&format!("{kind}:")), "a name begins with the control character U+0001".into(), Some("remove the character".into())));
+    }
+    let changed =
+        through.pipelines.transform(&value, &through.references, &file.file).map_err(|(reason, help)| problem(at(&format!("{kind}:")), reason, help))?;
+    let Some(map) = changed.value.as_mapping() else { return Ok(None) };
+    let mut meta = read_meta(map, text, file, line).map_err(|r| problem(line, r, None))?;
+    meta.pipelines = changed.pipelines.clone();
     let body = if kind == "correlation" {
         let generate = map.get("generate").and_then(Value::as_bool);
         let parsed = map.get("correlation").map(|v| parse_correlation(v, generate));
@@ -205,27 +243,35 @@ fn load_document(text: &str, file: &RuleFile, line: usize, vars: &Vars) -> Resul
         apply_threshold(&mut correlation, &meta, vars);
         Body::Correlation(correlation)
     } else {
-        let detections = parse_detections(text, vars).map_err(|(reason, help)| {
+        let detections = parse_detections(changed.text.as_deref().unwrap_or(text), vars).map_err(|(reason, help)| {
+            let written = |f| changed.renamed.get(f).map_or(f, String::as_str);
             let inner = reason
                 .split('`')
                 .nth(1)
+                .map(written)
                 .and_then(|f| text.lines().position(|l| l.trim_start().trim_start_matches("- ").trim_start_matches(['\'', '"']).starts_with(f)));
             problem(inner.map_or_else(|| at(&format!("{kind}:")), |i| line + i), reason, help)
         })?;
         let needed = match map.get("needs_lists") {
-            Some(Value::Sequence(names)) => names.iter().filter_map(Value::as_str).find(|n| vars.list(n).is_none_or(<[String]>::is_empty)).map(str::to_owned),
+            Some(Value::Sequence(names)) => {
+                let unset = |n: &&str| !changed.filled.contains(*n) && vars.list(n).is_none_or(<[String]>::is_empty);
+                names.iter().filter_map(Value::as_str).find(unset).map(str::to_owned)
+            }
             _ => None,
         };
         meta.unset_list = detections.unset_list.or(needed);
         let taxonomy = match map.get("taxonomy").and_then(Value::as_str) {
             Some("auditmill") => Taxonomy::Columns,
             Some("sigma") | None => Taxonomy::Vendor,
+            // A pipeline has made its names the vendor's.
+            Some(_) if !changed.pipelines.is_empty() => Taxonomy::Vendor,
             Some(other) => {
-                return Err(problem(
-                    at("taxonomy:"),
-                    format!("taxonomy `{other}` is not known"),
-                    Some("use `taxonomy: auditmill` for event columns, or leave it out for the vendor's fields".into()),
-                ));
+                let help = if through.pipelines.is_empty() {
+                    "use `taxonomy: auditmill` for event columns, or leave it out for the vendor's fields; --pipeline maps other names to ours"
+                } else {
+                    "no transformation of the pipelines applies to this rule: see their rule_conditions"
+                };
+                return Err(problem(at("taxonomy:"), format!("taxonomy `{other}` is not known"), Some(help.into())));
             }
         };
         let logsource: LogSource = match map.get("logsource") {
@@ -244,7 +290,10 @@ fn load_document(text: &str, file: &RuleFile, line: usize, vars: &Vars) -> Resul
             return Ok(Some(Loaded::Filter(Box::new(Filter { meta, logsource, target, narrowing: Arc::new(narrowing), applied_to: Vec::new() }))));
         }
         let rule = DetectionRule { taxonomy, logsource, selections: detections.selections, condition: detections.condition, filters: Vec::new() };
-        rule.fields().map_err(|e| problem(at("detection:"), e, Some(format!("event columns are: {}", column_names()))))?;
+        rule.fields().map_err(|e| {
+            let mapped = if changed.renamed.is_empty() { "" } else { "a pipeline mapped its fields: keep it off such rules with rule_conditions; " };
+            problem(at("detection:"), e, Some(format!("{mapped}event columns are: {}", column_names())))
+        })?;
         Body::Detection(rule)
     };
     Ok(Some(Loaded::Rule(Box::new(Rule { meta, body }))))
@@ -327,6 +376,7 @@ fn read_meta(map: &Mapping, text: &str, file: &RuleFile, line: usize) -> Result<
         hash: hash[..12].to_owned(),
         unset_list: None,
         required: file.required,
+        pipelines: Vec::new(),
     })
 }
 

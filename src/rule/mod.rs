@@ -6,6 +6,7 @@ pub mod link;
 pub mod load;
 pub mod matcher;
 pub mod meta;
+pub mod pipeline;
 pub mod sigma;
 pub mod vars;
 

@@ -6,6 +6,7 @@
 use super::correlation::Fault;
 use super::detection::{Condition, Detection, Item, Members, Quantifier, Test};
 use super::matcher::{Matcher, NumberOp, TextOp, TimePart};
+use super::pipeline::PART;
 use super::vars::Vars;
 use crate::event::address::Network;
 use crate::event::value::{Number, fold_case};
@@ -49,8 +50,9 @@ pub fn parse_detections(document: &str, vars: &Vars) -> Result<Detections, Fault
     if detection.timeframe.is_some() {
         return Err(fault("`timeframe` in a detection is the retired aggregation syntax", "write a correlation document with `timespan`"));
     }
-    let mut lowering = Lowering { vars, unset_list: None, in_member: false };
-    let named: BTreeMap<_, _> = detection.named.iter().collect();
+    // What a pipeline could not write into a selection's mapping stands beside it.
+    let (parts, named): (BTreeMap<_, _>, BTreeMap<_, _>) = detection.named.iter().partition(|(name, _)| name.starts_with(PART));
+    let mut lowering = Lowering { vars, unset_list: None, in_member: false, parts };
     let mut selections = BTreeMap::new();
     for (name, detection) in named {
         let lowered = lowering.detection(detection).map_err(|(r, h)| (format!("detection.{name}: {r}"), h))?;
@@ -116,6 +118,8 @@ struct Lowering<'a> {
     vars: &'a Vars,
     unset_list: Option<String>,
     in_member: bool,
+    /// Parts of selections by name; each stands in one place and is taken from here when that is reached.
+    parts: BTreeMap<&'a String, &'a rsigma_parser::Detection>,
 }
 
 /// What the modifiers of an item ask for, once their order no longer matters.
@@ -146,7 +150,9 @@ impl Lowering<'_> {
                 let mut plain = Vec::new();
                 let mut parts = Vec::new();
                 for item in items {
-                    if item.field.name.is_none() && !self.in_member {
+                    if let Some(part) = item.field.name.as_ref().and_then(|name| self.parts.remove(name)) {
+                        parts.push(self.detection(part)?);
+                    } else if item.field.name.is_none() && !self.in_member {
                         parts.push(self.keywords(&item.values, &item.field.modifiers)?);
                     } else {
                         plain.push(self.item(item)?);

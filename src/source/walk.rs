@@ -15,8 +15,21 @@ pub type FieldId = u16;
 
 /// Receives the fields of one record.
 pub trait Sink {
-    /// A value of a field. `flat` is set when one key spells the whole path: it wins over nested spellings.
-    fn capture(&mut self, field: FieldId, flat: bool, value: Value<'_>);
+    /// A value of a field. In one record the values of the highest rank win: they are the field, the others are not.
+    fn capture(&mut self, field: FieldId, rank: Rank, value: Value<'_>);
+}
+
+/// How a value's place in the record relates to its field. One key that spells the whole path wins over nested spellings, and
+/// the field's own path over one that only stands in for it.
+pub type Rank = u8;
+
+/// The rank of the field's own path, and of a path that stands in for it.
+pub mod rank {
+    use super::Rank;
+    /// Own path; one more where one key spells the whole of it.
+    pub const OWN: Rank = 2;
+    /// Path of an alias; all of an alias's paths are one field, however they are spelt.
+    pub const ALIAS: Rank = 0;
 }
 
 const NO_NODE: u32 = u32::MAX;
@@ -24,8 +37,8 @@ const NO_NODE: u32 = u32::MAX;
 #[derive(Debug, Default)]
 struct Edge {
     child: Option<u32>,
-    leaves: Vec<(FieldId, bool)>,
-    json: Vec<(FieldId, bool)>,
+    leaves: Vec<(FieldId, Rank)>,
+    json: Vec<(FieldId, Rank)>,
 }
 
 #[derive(Debug, Default)]
@@ -48,17 +61,23 @@ impl Trie {
 
     /// Adds a path under every split of its dots; `json` asks for the text of objects and arrays too.
     pub fn add(&mut self, path: &str, field: FieldId, json: bool) {
-        // 2^n splits: paths deeper than this are only followed key by key.
-        let deep = path.matches('.').count() > 8;
-        self.add_from(0, path, field, json, true, deep);
+        self.add_ranked(path, field, json, rank::OWN);
     }
 
-    fn add_from(&mut self, node: u32, path: &str, field: FieldId, json: bool, at_top: bool, deep: bool) {
+    /// As [`Trie::add`], for a path of this rank: several paths may lead to one field.
+    pub fn add_ranked(&mut self, path: &str, field: FieldId, json: bool, rank: Rank) {
+        // 2^n splits: paths deeper than this are only followed key by key.
+        let deep = path.matches('.').count() > 8;
+        self.add_from(0, path, (field, rank), json, true, deep);
+    }
+
+    fn add_from(&mut self, node: u32, path: &str, (field, rank): (FieldId, Rank), json: bool, at_top: bool, deep: bool) {
         let edge = self.edge(node, path);
-        let flat = at_top && path.contains('.');
+        let flat = at_top && path.contains('.') && rank == rank::OWN;
+        let leaf = (field, rank + Rank::from(flat));
         let list = if json { &mut self.edges[edge as usize].json } else { &mut self.edges[edge as usize].leaves };
-        if !list.contains(&(field, flat)) {
-            list.push((field, flat));
+        if !list.contains(&leaf) {
+            list.push(leaf);
         }
         for (i, _) in path.match_indices('.') {
             let edge = self.edge(node, &path[..i]);
@@ -71,7 +90,7 @@ impl Trie {
                     child
                 }
             };
-            self.add_from(child, &path[i + 1..], field, json, false, deep);
+            self.add_from(child, &path[i + 1..], (field, rank), json, false, deep);
             if deep {
                 break;
             }
@@ -261,8 +280,8 @@ fn walk_object<'de, S: Sink, A: MapAccess<'de>>(
 fn capture_json<S: Sink>(trie: &Trie, memory: &mut KeyMemory, sink: &mut S, edge: &Edge, in_array: bool, depth: u8, raw: &str) -> Result<(), String> {
     let raw = raw.trim();
     if raw.starts_with(['{', '[']) && raw != "[]" {
-        for &(field, flat) in &edge.json {
-            sink.capture(field, flat, Value { kind: Kind::Json, text: raw });
+        for &(field, rank) in &edge.json {
+            sink.capture(field, rank, Value { kind: Kind::Json, text: raw });
         }
     } else {
         let only = Edge { child: None, leaves: edge.json.clone(), json: Vec::new() };
@@ -323,8 +342,8 @@ struct ValueSeed<'a, S> {
 impl<S: Sink> ValueSeed<'_, S> {
     #[inline]
     fn emit(&mut self, kind: Kind, text: &str) {
-        for &(field, flat) in &self.edge.leaves {
-            self.sink.capture(field, flat, Value { kind, text });
+        for &(field, rank) in &self.edge.leaves {
+            self.sink.capture(field, rank, Value { kind, text });
         }
     }
 }

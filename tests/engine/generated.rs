@@ -77,7 +77,7 @@ fn object(keys: &'static [&'static str], value: BoxedStrategy<Value>) -> BoxedSt
 }
 
 /// The body of an event.
-fn body(nulls: bool) -> impl Strategy<Value = Value> {
+pub fn body(nulls: bool) -> impl Strategy<Value = Value> {
     // Inside arrays of objects no key is null (see the module's head).
     let inner = object(&["a", "b"], value(false));
     let deep = (object(&["a", "b"], value(nulls)), proptest::option::of(object(&["d"], value(nulls)))).prop_map(|(mut o, c)| {
@@ -112,7 +112,7 @@ fn one_or_list(mut values: Vec<Value>) -> Value {
 }
 
 /// Modifiers and values of an item.
-fn asked(nulls: bool) -> BoxedStrategy<(String, Value)> {
+pub fn asked(nulls: bool) -> BoxedStrategy<(String, Value)> {
     let neq = || select(vec!["", "", "", "|neq"]);
     let cased = || select(vec!["", "", "|cased"]);
     let pattern = prop_oneof![text(), select(PATTERNS.to_vec()).prop_map(Value::from)];
@@ -168,14 +168,14 @@ fn condition() -> impl Strategy<Value = String> {
     })
 }
 
-fn detection(nulls: bool) -> impl Strategy<Value = Value> {
+pub fn detection(nulls: bool) -> impl Strategy<Value = Value> {
     (selection(nulls), selection(nulls), selection(nulls), vec(condition(), 1..3)).prop_map(|(a, b, c, conditions)| {
         let conditions: Vec<Value> = conditions.into_iter().map(Value::from).collect();
         json!({ "sel_a": a, "sel_b": b, "flt_c": c, "condition": one_or_list(conditions) })
     })
 }
 
-fn case() -> impl Strategy<Value = (Vec<Value>, Vec<Value>)> {
+pub fn case() -> impl Strategy<Value = (Vec<Value>, Vec<Value>)> {
     any::<bool>().prop_flat_map(|nulls| (vec(detection(nulls), 2..6), vec(body(nulls), 8..25)))
 }
 
