@@ -11,3 +11,4 @@ mod inputs;
 mod loading;
 mod outputs;
 mod pack;
+mod rule_tools;

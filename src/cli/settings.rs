@@ -94,8 +94,30 @@ pub fn load_rule_set(args: &RuleArgs) -> Result<(RuleSet, Vars), UserError> {
     load_rule_files(args).map(|(set, vars, _)| (set, vars))
 }
 
+/// The texts that a run's rules are loaded from.
+pub struct RuleTexts {
+    /// Rule files.
+    pub files: Vec<RuleFile>,
+    /// Lists and thresholds.
+    pub vars: Vars,
+}
+
 /// The rules of a run, the variables, and the files that the rules were loaded from.
 pub fn load_rule_files(args: &RuleArgs) -> Result<(RuleSet, Vars, Vec<RuleFile>), UserError> {
+    let RuleTexts { files, vars } = read_rule_files(args)?;
+    let set = load_rules(files.clone(), &vars);
+    set.check(args.strict)?;
+    for p in &set.problems {
+        say(&format!("warning: rule not loaded: {p}"));
+        if let Some(help) = &p.help {
+            say(&format!("  help: {help}"));
+        }
+    }
+    Ok((set, vars, files))
+}
+
+/// Reads the rule files and variables that the flags name.
+pub fn read_rule_files(args: &RuleArgs) -> Result<RuleTexts, UserError> {
     let mut vars = Vars::default();
     if let Some(own) = RULES.get_file("vars.yml").and_then(|f| f.contents_utf8()) {
         vars = Vars::parse(own, "rules/vars.yml")?;
@@ -116,15 +138,7 @@ pub fn load_rule_files(args: &RuleArgs) -> Result<(RuleSet, Vars, Vec<RuleFile>)
         }
         files.extend(found.into_iter().map(|(file, text, named)| RuleFile { file, text, required: named }));
     }
-    let set = load_rules(files.clone(), &vars);
-    set.check(args.strict)?;
-    for p in &set.problems {
-        say(&format!("warning: rule not loaded: {p}"));
-        if let Some(help) = &p.help {
-            say(&format!("  help: {help}"));
-        }
-    }
-    Ok((set, vars, files))
+    Ok(RuleTexts { files, vars })
 }
 
 /// Templates by name, such as `compliance/report.html`; a folder's file takes the place of the built-in one.

@@ -166,6 +166,17 @@ pub fn route(rule: &DetectionRule, mapping: &Mapping) -> Routing {
     if mapping.logsources.iter().any(fits) { Routing::Applies } else { Routing::OtherSource }
 }
 
+/// The category that an event must have besides the rule's condition: `logsource.category` of a rule over event columns.
+pub fn implied_category(rule: &DetectionRule) -> Option<&str> {
+    let asks = is_general(&rule.logsource) || rule.taxonomy == Taxonomy::Columns;
+    rule.logsource.category.as_deref().filter(|_| asks)
+}
+
+/// How a plan names the field that holds the JSON text of what stands at a path.
+pub fn json_reference(path: &str) -> FieldRef {
+    FieldRef::Record(format!("\0json {path}"))
+}
+
 fn is_general(logsource: &LogSource) -> bool {
     logsource.product.as_deref().is_some_and(|p| p.eq_ignore_ascii_case("auditmill")) && logsource.service.is_none()
 }
@@ -236,8 +247,7 @@ impl SourcePlan {
             named.insert(name, node);
         }
         let mut node = lower_condition(&rule.condition, &named);
-        let needs_category = is_general(&rule.logsource) || rule.taxonomy == Taxonomy::Columns;
-        if let (true, Some(category)) = (needs_category, &rule.logsource.category) {
+        if let Some(category) = implied_category(rule) {
             let field = self.field(&FieldRef::Column(Column::Category));
             let matcher = Matcher::Text { op: TextOp::Exact, needle: category.to_lowercase(), cased: false };
             let atom = self.atom(field, &format!("category {category}"), &matcher);
@@ -297,7 +307,7 @@ impl SourcePlan {
 
     /// A field that also gets the JSON text of objects and arrays at its path: kept apart from the plain field.
     fn json_field(&mut self, path: &str) -> FieldId {
-        let reference = FieldRef::Record(format!("\0json {path}"));
+        let reference = json_reference(path);
         if let Some(&id) = self.by_ref.get(&reference) {
             return id;
         }
@@ -322,7 +332,7 @@ impl SourcePlan {
                     })
                     .collect(),
             ),
-            Detection::Keywords { words, all, key } => {
+            Detection::Keywords { words, all, key, .. } => {
                 let nodes = words.iter().enumerate().map(|(i, word)| {
                     let id = *self.atom_ids.entry((FieldId::MAX, format!("{key} {i}"))).or_insert_with(|| {
                         let id = self.atoms as AtomId;

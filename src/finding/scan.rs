@@ -1,5 +1,6 @@
 //! A whole scan: inputs, rules and sources in, findings and their counts out.
 
+use super::coverage::{FieldUse, field_uses};
 use super::{Finding, MAX_BURST, QUIET, RECORD_LONGEST, RECORD_QUIET, bursts};
 use crate::diag::{Reject, UserError};
 use crate::engine::correlate::{Base, correlate};
@@ -163,6 +164,8 @@ pub struct Scan<'a> {
     pub conflict_count: u64,
     /// Accepted events by source.
     pub by_source: Vec<u64>,
+    /// Which fields the rules ask for, and whether they occurred, by source.
+    pub field_uses: Vec<FieldUse>,
     /// The period that was judged.
     pub period: Period,
     /// Rendered rows.
@@ -233,6 +236,7 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
         }
     }
     let states = rule_states(request.rules, &plans, &merged);
+    let field_uses = field_uses(&plans, &merged);
     let mut scan = Scan {
         sources: request.sources,
         rules: request.rules,
@@ -251,6 +255,7 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
         conflicts: merged.conflicts,
         conflict_count: merged.conflict_count,
         by_source: merged.by_source,
+        field_uses,
         period,
         rows: merged.rows,
         spooled: merged.spooled,
@@ -285,7 +290,8 @@ fn retained_fields(rules: &RuleSet, columns: &[Column]) -> Vec<FieldRef> {
     out
 }
 
-fn bases(rules: &RuleSet, rule: &crate::rule::Rule) -> Vec<usize> {
+/// The rules whose matches a correlation counts; none for a detection.
+pub fn bases(rules: &RuleSet, rule: &crate::rule::Rule) -> Vec<usize> {
     match &rule.body {
         Body::Correlation(c) => c.rules.iter().filter_map(|r| rules.find(r, &rule.meta.file).ok()).collect(),
         Body::Detection(_) => Vec::new(),

@@ -175,7 +175,8 @@ fn detection(nulls: bool) -> impl Strategy<Value = Value> {
     })
 }
 
-fn case() -> impl Strategy<Value = (Vec<Value>, Vec<Value>)> {
+/// Rules and events.
+pub fn case() -> impl Strategy<Value = (Vec<Value>, Vec<Value>)> {
     any::<bool>().prop_flat_map(|nulls| (vec(detection(nulls), 2..6), vec(body(nulls), 8..25)))
 }
 

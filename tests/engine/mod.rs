@@ -2,7 +2,7 @@
 //! events, and by name each point where the two differ on purpose.
 
 mod decisions;
-mod generated;
+pub mod generated;
 mod limits;
 mod pack_rules;
 
