@@ -155,7 +155,7 @@ fn why(set: &RuleSet, rule: &Rule, expected: Expectation, result: &Scan<'_>, map
         // The event that fails by least, or the first that matches.
         let nearest = explained.iter().enumerate().filter(|(_, e)| e.matches == wanted).min_by_key(|(i, e)| (e.not_run.is_some(), e.decided_by.len(), *i));
         if let Some((i, e)) = nearest {
-            out.extend(words(i, events.len(), e));
+            out.extend(words(i, events.len(), e, matches!(result.states.first(), Some(RuleState::Ran))));
         }
     }
     if let (Body::Correlation(c), Expectation::Match) = (&rule.body, expected) {
@@ -177,10 +177,10 @@ fn why(set: &RuleSet, rule: &Rule, expected: Expectation, result: &Scan<'_>, map
 }
 
 /// What decided about one event.
-fn words(index: usize, of: usize, e: &Explanation) -> Vec<String> {
+fn words(index: usize, of: usize, e: &Explanation, with_state: bool) -> Vec<String> {
     let event = if of == 1 { "the event".to_owned() } else { format!("event {} of {of}", index + 1) };
     let mut out = Vec::new();
-    if let Some(reason) = &e.not_run {
+    if let (Some(reason), true) = (&e.not_run, with_state) {
         out.push(format!("{event}: {reason}"));
     }
     let mut selections: BTreeMap<&str, bool> = BTreeMap::new();
@@ -189,9 +189,11 @@ fn words(index: usize, of: usize, e: &Explanation) -> Vec<String> {
             selections.insert(name, holds);
         }
     });
-    let named = |held: bool| selections.iter().filter(|(_, h)| **h == held).map(|(n, _)| *n).collect::<Vec<_>>().join(", ");
-    let sides: Vec<String> =
-        [(named(true), "holds"), (named(false), "does not hold")].into_iter().filter(|(n, _)| !n.is_empty()).map(|(n, verb)| format!("{n} {verb}")).collect();
+    let side = |held: bool, one: &str, many: &str| {
+        let names: Vec<&str> = selections.iter().filter(|(_, h)| **h == held).map(|(n, _)| *n).collect();
+        (!names.is_empty()).then(|| format!("{} {}", names.join(", "), if names.len() == 1 { one } else { many }))
+    };
+    let sides: Vec<String> = [side(true, "holds", "hold"), side(false, "does not hold", "do not hold")].into_iter().flatten().collect();
     let nearest = if e.matches || of == 1 { event } else { format!("the nearest is {event}") };
     out.push(format!("{nearest}: {}", sides.join("; ")));
     for d in &e.decided_by {

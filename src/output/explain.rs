@@ -449,11 +449,7 @@ impl Writer {
         }
         line(&format!("{field} has {count} values"))?;
         for v in &found.values {
-            let fits = match (&v.fits_value, v.fits) {
-                (Some(value), _) => format!(", which fits '{value}'"),
-                (None, true) => ", which fits".to_owned(),
-                (None, false) => String::new(),
-            };
+            let fits = if v.fits && v.fits_values.is_empty() { ", which fits".to_owned() } else { v.fits_words() };
             line(&format!("  {}{fits}", v.words()))?;
         }
         if found.more > 0 {

@@ -23,6 +23,7 @@ struct Document<'a> {
     rule_problems: &'a [RuleProblem],
     skipped: Vec<SkippedEntry<'a>>,
     not_rules: &'a [String],
+    notes: &'a [String],
     rules_hash: &'a str,
 }
 
@@ -111,6 +112,7 @@ pub fn write_json(set: &RuleSet, chosen: &[&Rule], sources: &SourceSet, out: &mu
         rule_problems: &set.problems,
         skipped: set.skipped.iter().map(|(title, file)| SkippedEntry { title, file }).collect(),
         not_rules: &set.not_rules,
+        notes: &set.notes,
         rules_hash: &set.hash,
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;

@@ -208,7 +208,7 @@ impl Builder {
         let matcher = Matcher::Text { op: crate::rule::matcher::TextOp::Exact, needle: category.to_lowercase(), cased: false };
         let seen = look.map(Look::category);
         let holds = seen.as_ref().map(|s| s.iter().any(|v| accepts(&matcher, v)));
-        let found = seen.map(|s| self.found("category", &s, &|v| (accepts(&matcher, v), None)));
+        let found = seen.map(|s| self.found("category", &s, &|v| (accepts(&matcher, v), Vec::new())));
         let what = What::Item { asks: format!("category: '{category}'"), field: Some("category".into()), found };
         let item = Node { holds, what, children: Vec::new() };
         let selection = Node { holds, what: What::Selection { name: "logsource".into() }, children: vec![item] };
@@ -229,6 +229,7 @@ impl Builder {
             }
             Condition::And(parts) => all(parts.iter().map(|p| self.condition(p, named, look)).collect()),
             Condition::Or(parts) => any(parts.iter().map(|p| self.condition(p, named, look)).collect()),
+            Condition::AtLeast(1, names) if names.len() == 1 => selection(&names[0]),
             Condition::AtLeast(least, names) => {
                 let children: Vec<Node> = names.iter().map(selection).collect();
                 let holds = look.map(|_| children.iter().filter(|c| c.holds == Some(true)).count() as u64 >= *least);
@@ -309,7 +310,7 @@ impl Builder {
                 }
             }
         }
-        let found = arrays.iter().all(|a| a.0 != Kind::Json).then(|| self.found(&members.field, &arrays, &|_| (false, None)));
+        let found = arrays.iter().all(|a| a.0 != Kind::Json).then(|| self.found(&members.field, &arrays, &|_| (false, Vec::new())));
         Node { holds: Some(holds), what: What::Array { asks, found, members: Some(number), hold: Some(hold) }, children }
     }
 
@@ -323,8 +324,8 @@ impl Builder {
         let some = |m: &Matcher| seen.iter().any(|v| accepts(m, v));
         let mut notes = Vec::new();
         let (holds, found) = match &item.test {
-            Test::Null => (!some(&Matcher::NotNull), self.found(field, &seen, &|v| (v.0 == Kind::Null, None))),
-            Test::Exists(expected) => (!seen.is_empty() == *expected, self.found(field, &seen, &|_| (*expected, None))),
+            Test::Null => (!some(&Matcher::NotNull), self.found(field, &seen, &|v| (v.0 == Kind::Null, Vec::new()))),
+            Test::Exists(expected) => (!seen.is_empty() == *expected, self.found(field, &seen, &|_| (*expected, Vec::new()))),
             Test::Some(m) => (some(m), self.found(field, &seen, &|v| fit(m, v, &item.looks_for))),
             Test::None(m) => (!seen.is_empty() && !some(m), self.found(field, &seen, &|v| fit(m, v, &item.looks_for))),
             Test::Each(ms) => {
@@ -333,9 +334,10 @@ impl Builder {
                 if !missing.is_empty() && !seen.is_empty() {
                     notes.push(format!("nothing fits {}", cut(&missing.join(", "), MAX_TEXT).0));
                 }
-                let which = |v: &Seen| match ms.iter().position(|m| accepts(m, v)) {
-                    Some(i) => (true, item.looks_for.get(i).filter(|_| ms.len() == item.looks_for.len()).map(|t| cut(t, MAX_TEXT).0)),
-                    None => (false, None),
+                let which = |v: &Seen| {
+                    let fits: Vec<usize> = (0..ms.len()).filter(|i| accepts(&ms[*i], v)).collect();
+                    let texts = fits.iter().take(3).filter(|_| ms.len() > 1 && ms.len() == item.looks_for.len()).map(|i| cut(&item.looks_for[*i], MAX_TEXT).0);
+                    (!fits.is_empty(), texts.collect())
                 };
                 (missing.is_empty(), self.found(field, &seen, &which))
             }
@@ -343,9 +345,9 @@ impl Builder {
                 let others = look.values(other);
                 let related = |a: &Seen| others.iter().any(|b| refers(value_of(a), value_of(b), *op, *cased));
                 let hit = seen.iter().any(related);
-                let words = self.found(other, &others, &|_| (false, None)).words();
+                let words = self.found(other, &others, &|_| (false, Vec::new())).words();
                 notes.push(format!("{other} is {words}"));
-                (if *negated { !seen.is_empty() && !hit } else { hit }, self.found(field, &seen, &|v| (related(v), None)))
+                (if *negated { !seen.is_empty() && !hit } else { hit }, self.found(field, &seen, &|v| (related(v), Vec::new())))
             }
         };
         let negated = matches!(&item.test, Test::None(_) | Test::FieldRef { negated: true, .. });
@@ -357,12 +359,12 @@ impl Builder {
     }
 
     /// The values of a field, at most [`MAX_VALUES`] and among them those that fit.
-    fn found(&self, field: &str, seen: &[Seen], fits: &dyn Fn(&Seen) -> (bool, Option<String>)) -> Found {
+    fn found(&self, field: &str, seen: &[Seen], fits: Fits<'_>) -> Found {
         let mut values = Vec::new();
         for (i, v) in seen.iter().enumerate() {
-            let (fits, fits_value) = fits(v);
+            let (fits, fits_values) = fits(v);
             if i < MAX_VALUES || (fits && values.len() < 2 * MAX_VALUES) {
-                values.push(FoundValue { fits, fits_value, ..self.value(field, v) });
+                values.push(FoundValue { fits, fits_values, ..self.value(field, v) });
             }
         }
         Found { more: seen.len() - values.len(), values, notes: Vec::new() }
@@ -384,7 +386,7 @@ impl Builder {
             let (short, length) = cut(&t, MAX_TEXT);
             (Some(short), length)
         });
-        FoundValue { kind: name, value, length, at: None, fits: false, fits_value: None }
+        FoundValue { kind: name, value, length, at: None, fits: false, fits_values: Vec::new() }
     }
 }
 
@@ -417,15 +419,18 @@ fn accepts(matcher: &Matcher, seen: &Seen) -> bool {
 }
 
 /// Whether a value fits, and which of the rule's values, where there are several.
-fn fit(matcher: &Matcher, seen: &Seen, looks_for: &[String]) -> (bool, Option<String>) {
+fn fit(matcher: &Matcher, seen: &Seen, looks_for: &[String]) -> (bool, Vec<String>) {
     match matcher {
-        Matcher::Any(parts) if parts.len() == looks_for.len() => match parts.iter().position(|m| accepts(m, seen)) {
-            Some(i) => (true, Some(cut(&looks_for[i], MAX_TEXT).0)),
-            None => (false, None),
-        },
-        m => (accepts(m, seen), None),
+        Matcher::Any(parts) if parts.len() == looks_for.len() => {
+            let first = parts.iter().position(|m| accepts(m, seen));
+            (first.is_some(), first.map(|i| cut(&looks_for[i], MAX_TEXT).0).into_iter().collect())
+        }
+        m => (accepts(m, seen), Vec::new()),
     }
 }
+
+/// Tells of a value whether it is what a test looks for, and which of the rule's values it fits.
+type Fits<'f> = &'f dyn Fn(&Seen) -> (bool, Vec<String>);
 
 fn is_true(node: &Node) -> bool {
     node.holds == Some(true)

@@ -121,9 +121,9 @@ pub struct FoundValue {
     pub at: Option<String>,
     /// It is what the test looks for.
     pub fits: bool,
-    /// Which of the rule's values it fits.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fits_value: Option<String>,
+    /// Which of the rule's values it fits, where the rule has several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fits_values: Vec<String>,
 }
 
 /// A test that decided the verdict.
@@ -203,15 +203,18 @@ impl Found {
             Some(one) if self.values.len() + self.more > 1 => format!("{field} has {} among {} values", one.words(), self.values.len() + self.more),
             _ => format!("{field} is {}", self.words()),
         };
-        if let Some(value) = fitting.first().and_then(|v| v.fits_value.as_ref()) {
-            out.push_str(&format!(", which fits '{value}'"));
-        }
+        out.push_str(&fitting.first().map(|v| v.fits_words()).unwrap_or_default());
         self.notes.iter().for_each(|n| out.push_str(&format!("; {n}")));
         out
     }
 }
 
 impl FoundValue {
+    /// Which of the rule's values it fits, as the rest of a sentence; nothing where the rule has but one.
+    pub fn fits_words(&self) -> String {
+        if self.fits_values.is_empty() { String::new() } else { format!(", which fits '{}'", self.fits_values.join("' and '")) }
+    }
+
     /// The value in words, not escaped.
     pub fn words(&self) -> String {
         let text = self.value.as_deref().unwrap_or_default();
