@@ -242,6 +242,9 @@ pub fn write_table(coverage: &Coverage, style: Style, out: &mut dyn Write) -> io
     Ok(())
 }
 
+/// Below this many columns reasons stand further left.
+const NARROW: usize = 90;
+
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or(String::new(), |c| c.to_uppercase().chain(chars).collect())
@@ -267,9 +270,11 @@ fn write_rule(rule: &RuleLine, width: usize, style: Style, out: &mut dyn Write) 
     let groups = (rule.without_group > 0).then(|| format!("{} matches have no group", grouped(rule.without_group)));
     let file = (rule.title.is_some() && rule.state == State::Skipped).then_some(place);
     let help = rule.help.as_ref().map(|h| format!("help: {h}"));
+    // A narrow terminal would break the names of fields, which are copied from here.
+    let below = if width < NARROW { FIRST } else { FIRST + SECOND };
     for text in rule.reason.iter().chain(&groups).chain(&help).chain(&file) {
-        for line in wrap(&printable(text), room) {
-            writeln!(out, "{indent}{}", faint(&line, style))?;
+        for line in wrap(&printable(text), width.saturating_sub(below).max(20)) {
+            writeln!(out, "{:below$}{}", "", faint(&line, style))?;
         }
     }
     Ok(())

@@ -92,7 +92,7 @@ pub fn source(sources: &SourceSet, id: &str) -> Result<usize, UserError> {
 fn nearest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> Vec<String> {
     let key = |text: &str| fold_case(text).replace(['-', ' '], "_");
     let folded = key(wanted);
-    let most = (folded.chars().count() / 3).clamp(1, 6);
+    let most = (folded.chars().count() / 4).clamp(1, 5);
     let mut found: Vec<(usize, &str)> = names
         .filter_map(|name| {
             let own = key(name);

@@ -325,7 +325,7 @@ impl Builder {
         let mut notes = Vec::new();
         let (holds, found) = match &item.test {
             Test::Null => (!some(&Matcher::NotNull), self.found(field, &seen, &|v| (v.0 == Kind::Null, Vec::new()))),
-            Test::Exists(expected) => (!seen.is_empty() == *expected, self.found(field, &seen, &|_| (*expected, Vec::new()))),
+            Test::Exists(expected) => (seen.is_empty() != *expected, self.found(field, &seen, &|_| (*expected, Vec::new()))),
             Test::Some(m) => (some(m), self.found(field, &seen, &|v| fit(m, v, &item.looks_for))),
             Test::None(m) => (!seen.is_empty() && !some(m), self.found(field, &seen, &|v| fit(m, v, &item.looks_for))),
             Test::Each(ms) => {
