@@ -433,7 +433,7 @@ fn the_event_and_the_rule_are_named_when_they_cannot_be_found() {
     event(&["text.txt"]).exits(2).says("neither JSON nor CSV");
     event(&["empty.json"]).exits(2).says("the file is empty");
     event(&["foreign.json"]).exits(2).says("no source knows this record (its fields: a)").says("--source");
-    event(&["foreign.json", "--source", "ops0"]).exits(2).says("foreign.json:1: no source knows this record");
+    event(&["foreign.json", "--source", "ops0"]).exits(2).says("foreign.json:1: no source knows this record").says("only the source ops0 was tried");
     event(&["two"]).exits(2).says("is a folder");
     event(&["hit.json", "--source", "ops"]).exits(2).says("did you mean ops0?");
     event(&["log.ndjson", "--record", "9"]).exits(2).says("there is no record 9 among 2 events");
@@ -449,6 +449,10 @@ fn the_event_and_the_rule_are_named_when_they_cannot_be_found() {
     let mine =
         place.run_with(&["rules", "explain", "mine.yml", "--event", "-", "--format", "json"], &[], ops0("a", "b").to_string().as_bytes()).exits(0).json();
     assert_eq!((&mine["rule"]["file"], &mine["rule"]["level"], &mine["matches"]), (&json!("mine.yml"), &json!("low"), &json!(false)));
+    place.write("zcopy.yml", RULES);
+    let copy = run(&place, "explain", &["zcopy.yml", "--format", "json"]).exits(0).json();
+    assert_eq!(copy["rule"]["file"], "rules.yml", "the same rule was loaded once");
+    place.run(&["rules", "explain", "hit.json"]).exits(2).says("not a rule");
     // A correlation in a file of its own counts rules of the pack.
     place.write("own.yml", "title: O\nid: o\ncorrelation: {type: event_count, rules: [iam_root_login], timespan: 1h, condition: {gte: 2}}\n");
     let own = place.run(&["rules", "explain", "own.yml"]).exits(0);

@@ -208,8 +208,11 @@ pub fn pick(found: Discovered, sources: &SourceSet, choice: &Choice) -> Result<P
     };
     if let Some((record, reason)) = asked.or(reasons.first().filter(|_| events == 0)) {
         let place = record.map_or(String::new(), |r| format!(":{r}"));
-        return Err(UserError::new(format!("{file}{place}: {reason}"))
-            .help(format!("an event is a JSON object, or a record of a log, of one of the sources {}; --source names it", known.join(", "))));
+        let help = match known.as_slice() {
+            [one] => format!("only the source {one} was tried"),
+            many => format!("an event is a JSON object, or a record of a log, of one of the sources {}; --source names it", many.join(", ")),
+        };
+        return Err(UserError::new(format!("{file}{place}: {reason}")).help(help));
     }
     if let Some(reject) = result.rejects.first() {
         return Err(UserError::new(format!("{}: {}", reject.file, reject.reason)));

@@ -32,7 +32,14 @@ pub fn rule(args: &RuleArgs, wanted: &str) -> Result<(RuleSet, Vars, usize), Use
             beside.rules.push(wanted.to_owned());
         }
         let (set, vars) = settings::load_rule_set(&beside)?;
-        return first_of(&set, wanted).map(|i| (set, vars, i));
+        if let Ok(index) = first_of(&set, wanted) {
+            return Ok((set, vars, index));
+        }
+        // The same rule also stands in another file and was loaded from there.
+        let alone = settings::read_rule_files(&RuleArgs { rules: vec![wanted.to_owned()], ..args.clone() })?;
+        let own = load_rules(alone.files, &alone.vars).rules.into_iter().next();
+        let index = own.and_then(|r| set.find(&r.meta.id, "").ok()).map_or_else(|| first_of(&set, wanted), Ok)?;
+        return Ok((set, vars, index));
     }
     let (set, vars) = settings::load_rule_set(args)?;
     let index = named(&set, wanted)?;
