@@ -14,3 +14,4 @@ mod outputs;
 mod pack;
 mod pipeline;
 mod renaming;
+mod rule_tools;

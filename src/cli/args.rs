@@ -25,7 +25,7 @@ pub enum Command {
     Timeline(TimelineArgs),
     /// Write the normalised events, one a line
     Events(EventsArgs),
-    /// Test and list the rules
+    /// List, test and explain the rules, and say what they could see in logs
     Rules(RulesArgs),
 }
 
@@ -261,16 +261,129 @@ pub enum RulesCommand {
     /// List the rules
     List(RulesListArgs),
     /// Run the tests that rules carry
-    Test(RulesListArgs),
+    Test(RulesTestArgs),
+    /// Say what a rule looks for, or why it matches an event or does not
+    Explain(RulesExplainArgs),
+    /// Run the rules over logs and say of each whether it could have matched
+    Coverage(RulesCoverageArgs),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    Table,
+    Json,
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  auditmill rules list --source ops0 --level high --tag attack")]
 pub struct RulesListArgs {
     #[command(flatten)]
     pub rules: RuleArgs,
     /// Mapping files to use in place of the built-in ones; `default` keeps those too
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = "Input")]
     pub sources: Vec<String>,
+    /// Only rules that apply to this source
+    #[arg(long, value_name = "ID", help_heading = "Which")]
+    pub source: Option<String>,
+    /// Only rules at or above this level
+    #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Which")]
+    pub level: Option<LevelArg>,
+    /// Only rules with this tag or one below it: attack finds attack.t1078
+    #[arg(long, value_name = "TAG", help_heading = "Which")]
+    pub tag: Vec<String>,
+    /// How to write the rules
+    #[arg(long, value_enum, default_value_t = ListFormat::Table, help_heading = "Output")]
+    pub format: ListFormat,
+    #[command(flatten)]
+    pub talk: TalkArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TestFormat {
+    Text,
+    Junit,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  auditmill rules test --rules mine/ --format junit -o rules.xml\n\nExit status 1 when a test failed.")]
+pub struct RulesTestArgs {
+    #[command(flatten)]
+    pub rules: RuleArgs,
+    /// Mapping files to use in place of the built-in ones; `default` keeps those too
+    #[arg(long, value_name = "DIR", help_heading = "Input")]
+    pub sources: Vec<String>,
+    /// How to write the results
+    #[arg(long, value_enum, default_value_t = TestFormat::Text, help_heading = "Output")]
+    pub format: TestFormat,
+    /// Write the results to a file
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub talk: TalkArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExplainFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  auditmill rules explain iam_root_login --event trail.json.gz --record 7")]
+pub struct RulesExplainArgs {
+    /// Id, name or title of a rule, or a rule file (its first rule)
+    #[arg(value_name = "RULE")]
+    pub rule: String,
+    /// An event to try: a file with a JSON object or with records of a log, or - for standard input
+    #[arg(long, value_name = "FILE", help_heading = "Event")]
+    pub event: Option<String>,
+    /// Which record of the file: its line, row or place in the array [default: the first event]
+    #[arg(long, value_name = "N", requires = "event", conflicts_with = "event_id", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Event")]
+    pub record: Option<u32>,
+    /// Which event of the file
+    #[arg(long, value_name = "ID", requires = "event", help_heading = "Event")]
+    pub event_id: Option<String>,
+    /// The event is of this source [default: told by its fields]
+    #[arg(long, value_name = "ID", requires = "event", help_heading = "Event")]
+    pub source: Option<String>,
+    /// Mapping files to use in place of the built-in ones; `default` keeps those too
+    #[arg(long, value_name = "DIR", help_heading = "Event")]
+    pub sources: Vec<String>,
+    #[command(flatten)]
+    pub rules: RuleArgs,
+    /// How to write the explanation
+    #[arg(long, value_enum, default_value_t = ExplainFormat::Text, help_heading = "Output")]
+    pub format: ExplainFormat,
+    /// Show secrets instead of masking them
+    #[arg(long, help_heading = "Output")]
+    pub show_secrets: bool,
+    #[command(flatten)]
+    pub talk: TalkArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StateArg {
+    Ran,
+    CouldNotMatch,
+    NotAssessable,
+    NotApplicable,
+    NotLoaded,
+    Skipped,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  auditmill rules coverage logs/ --rules sigma/ --state could-not-match")]
+pub struct RulesCoverageArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub rules: RuleArgs,
+    /// Only rules in this state
+    #[arg(long, value_enum, value_name = "STATE", help_heading = "Output")]
+    pub state: Option<StateArg>,
+    /// How to write the coverage
+    #[arg(long, value_enum, default_value_t = ListFormat::Table, help_heading = "Output")]
+    pub format: ListFormat,
     #[command(flatten)]
     pub talk: TalkArgs,
 }

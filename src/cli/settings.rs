@@ -95,8 +95,35 @@ pub fn load_rule_set(args: &RuleArgs) -> Result<(RuleSet, Vars), UserError> {
     load_rule_files(args).map(|(set, vars, _)| (set, vars))
 }
 
+/// The texts that a run's rules are loaded from.
+pub struct RuleTexts {
+    /// Rule files.
+    pub files: Vec<RuleFile>,
+    /// Lists and thresholds.
+    pub vars: Vars,
+    /// What the rules go through.
+    pub pipelines: Pipelines,
+}
+
 /// The rules of a run, the variables, and the files that the rules were loaded from.
 pub fn load_rule_files(args: &RuleArgs) -> Result<(RuleSet, Vars, Vec<RuleFile>), UserError> {
+    let RuleTexts { files, vars, pipelines } = read_rule_files(args)?;
+    let set = load_rules_through(files.clone(), &vars, pipelines);
+    set.check(args.strict)?;
+    for (i, pipeline) in set.pipelines.iter().enumerate().filter(|(i, _)| set.count_through(*i) == 0) {
+        say(&format!("warning: pipeline {} ({}) applied to no rule: see its rule_conditions", i + 1, printable(&pipeline.file)));
+    }
+    for p in &set.problems {
+        say(&format!("warning: rule not loaded: {p}"));
+        if let Some(help) = &p.help {
+            say(&format!("  help: {help}"));
+        }
+    }
+    Ok((set, vars, files))
+}
+
+/// Reads the rule files and variables that the flags name.
+pub fn read_rule_files(args: &RuleArgs) -> Result<RuleTexts, UserError> {
     let mut vars = Vars::default();
     if let Some(own) = RULES.get_file("vars.yml").and_then(|f| f.contents_utf8()) {
         vars = Vars::parse(own, "rules/vars.yml")?;
@@ -117,18 +144,7 @@ pub fn load_rule_files(args: &RuleArgs) -> Result<(RuleSet, Vars, Vec<RuleFile>)
         }
         files.extend(found.into_iter().map(|(file, text, named)| RuleFile { file, text, required: named }));
     }
-    let set = load_rules_through(files.clone(), &vars, load_pipelines(args)?);
-    set.check(args.strict)?;
-    for (i, pipeline) in set.pipelines.iter().enumerate().filter(|(i, _)| set.count_through(*i) == 0) {
-        say(&format!("warning: pipeline {} ({}) applied to no rule: see its rule_conditions", i + 1, printable(&pipeline.file)));
-    }
-    for p in &set.problems {
-        say(&format!("warning: rule not loaded: {p}"));
-        if let Some(help) = &p.help {
-            say(&format!("  help: {help}"));
-        }
-    }
-    Ok((set, vars, files))
+    Ok(RuleTexts { files, vars, pipelines: load_pipelines(args)? })
 }
 
 /// The pipelines of a run, in the order in which they are applied.

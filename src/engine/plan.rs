@@ -177,6 +177,18 @@ fn is_general(logsource: &LogSource, mapping: &Mapping) -> bool {
     same(&logsource.product, "auditmill") && (logsource.service.is_none() || same(&logsource.service, &mapping.id))
 }
 
+/// The category that an event must have besides the rule's condition: `logsource.category` of a rule over event columns.
+pub fn implied_category(rule: &DetectionRule) -> Option<&str> {
+    let ours = rule.logsource.product.as_deref().is_some_and(|p| p.eq_ignore_ascii_case("auditmill"));
+    let asks = ours || rule.taxonomy == Taxonomy::Columns;
+    rule.logsource.category.as_deref().filter(|_| asks)
+}
+
+/// How a plan names the field that holds the JSON text of what stands at a path.
+pub fn json_reference(path: &str) -> FieldRef {
+    FieldRef::Record(format!("\0json {path}"))
+}
+
 impl SourcePlan {
     /// Compiles every rule of the set that applies to the source.
     ///
@@ -246,8 +258,7 @@ impl SourcePlan {
             let narrowed = self.condition(filter.taxonomy, &filter.selections, &filter.condition, &mut fields);
             node = Node::And(vec![node, narrowed]);
         }
-        let needs_category = is_general(&rule.logsource, &self.mapping) || rule.taxonomy == Taxonomy::Columns;
-        if let (true, Some(category)) = (needs_category, &rule.logsource.category) {
+        if let Some(category) = implied_category(rule) {
             let field = self.field(&FieldRef::Column(Column::Category));
             let matcher = Matcher::Text { op: TextOp::Exact, needle: category.to_lowercase(), cased: false };
             let atom = self.atom(field, &format!("category {category}"), &matcher);
@@ -313,7 +324,7 @@ impl SourcePlan {
 
     /// A field that also gets the JSON text of objects and arrays at its path: kept apart from the plain field.
     fn json_field(&mut self, path: &str) -> FieldId {
-        let reference = FieldRef::Record(format!("\0json {path}"));
+        let reference = json_reference(path);
         if let Some(&id) = self.by_ref.get(&reference) {
             return id;
         }
@@ -338,7 +349,7 @@ impl SourcePlan {
                     })
                     .collect(),
             ),
-            Detection::Keywords { words, all, key } => {
+            Detection::Keywords { words, all, key, .. } => {
                 let nodes = words.iter().enumerate().map(|(i, word)| {
                     let id = *self.atom_ids.entry((FieldId::MAX, format!("{key} {i}"))).or_insert_with(|| {
                         let id = self.atoms as AtomId;
@@ -402,7 +413,7 @@ impl SourcePlan {
             return Some(id);
         }
         let id = self.fields.len() as FieldId;
-        let field = FieldRef::Record(name.to_owned());
+        let field = if json { json_reference(name) } else { FieldRef::Record(name.to_owned()) };
         self.fields.push(PlanField { field, filled: Filled::Record, atoms: FieldAtoms::default(), inputs: Vec::new() });
         self.by_alias.insert((name.to_owned(), json), id);
         self.trie.add(name, id, json);

@@ -1,5 +1,8 @@
 //! Findings: one for each rule, entity and burst, each with all of its evidence.
 
+pub mod coverage;
+pub mod examine;
+pub mod explain;
 pub mod find;
 pub mod rule_tests;
 pub mod scan;

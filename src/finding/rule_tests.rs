@@ -1,31 +1,42 @@
-//! Runs the tests that rules carry, through the same pipeline as a scan.
+//! Runs the tests that rules carry, through the same pipeline as a scan, and says of a failed one why.
 
-use super::scan::{Period, ScanRequest, Window, scan};
+use super::examine::{Examined, examine};
+use super::explain::{Explanation, detections_of, explain};
+use super::scan::{Period, RuleState, Scan, ScanRequest, Window, scan};
 use crate::engine::run::Keep;
 use crate::event::time::{format_time, parse_duration, parse_time};
-use crate::rule::Rule;
+use crate::rule::{Body, Rule};
 use crate::rule::load::{RuleFile, RuleSet, load_rules_through};
 use crate::rule::meta::{Expectation, RuleTest};
 use crate::rule::vars::Vars;
 use crate::source::SourceSet;
 use crate::source::discover::{Discovered, Input, Origin};
+use crate::source::mapping::Mapping;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Events of a failed test that are explained.
+const MAX_EXPLAINED: usize = 200;
 
 /// One test of one rule.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// Title of the rule.
     pub rule: String,
+    /// Id of the rule.
+    pub rule_id: String,
     /// File of the rule.
     pub file: String,
+    /// 1-based line of the rule's document.
+    pub line: usize,
     /// Name of the test.
     pub test: String,
-    /// Why it failed; `None` when it passed.
+    /// Why it failed, in one line and then more lines (not escaped); `None` when it passed.
     pub failure: Option<String>,
 }
 
-/// Runs every test of every rule.
+/// Runs every test of every rule, in the order of files and lines.
 pub fn run_tests(set: &RuleSet, files: &[RuleFile], vars: &Vars, sources: &SourceSet) -> Vec<Outcome> {
     let mut out = Vec::new();
     for rule in &set.rules {
@@ -41,7 +52,15 @@ pub fn run_tests(set: &RuleSet, files: &[RuleFile], vars: &Vars, sources: &Sourc
                     None => Err("the rule does not load with the test's lists".into()),
                 }
             };
-            out.push(Outcome { rule: rule.meta.title.clone(), file: rule.meta.file.clone(), test: test.name.clone(), failure: failure.err() });
+            let m = &rule.meta;
+            out.push(Outcome {
+                rule: m.title.clone(),
+                rule_id: m.id.clone(),
+                file: m.file.clone(),
+                line: m.line,
+                test: test.name.clone(),
+                failure: failure.err(),
+            });
         }
     }
     out
@@ -50,19 +69,20 @@ pub fn run_tests(set: &RuleSet, files: &[RuleFile], vars: &Vars, sources: &Sourc
 fn run_one(set: &RuleSet, rule: &Rule, test: &RuleTest, sources: &SourceSet) -> Result<(), String> {
     let subset = set.only(set.rules.iter().position(|r| r.meta.id == rule.meta.id).ok_or("the rule is not of this set")?);
     let source = test.source.as_deref().unwrap_or("auditmill");
-    let mapping = sources.mappings.iter().position(|m| m.id == source).ok_or_else(|| format!("no source has the id `{source}`"))?;
-    let time_paths: Vec<&str> = sources.mappings[mapping].time.iter().map(|p| sources.mappings[mapping].paths[*p].as_str()).collect();
-    let mut bytes = Vec::new();
-    let mut count = 0u64;
+    let mapping = sources.mappings.iter().find(|m| m.id == source).ok_or_else(|| {
+        let known: Vec<&str> = sources.mappings.iter().map(|m| m.id.as_str()).collect();
+        format!("no source has the id `{source}`; there are {}", known.join(", "))
+    })?;
+    let time_paths: Vec<&str> = mapping.time.iter().map(|p| mapping.paths[*p].as_str()).collect();
+    let mut records: Vec<Vec<u8>> = Vec::new();
     for event in &test.events {
         for record in expand(event, &time_paths)? {
-            serde_json::to_writer(&mut bytes, &record).map_err(|e| e.to_string())?;
-            bytes.push(b'\n');
-            count += 1;
+            records.push(serde_json::to_vec(&record).map_err(|e| e.to_string())?);
         }
     }
+    let bytes: Vec<u8> = records.iter().flat_map(|r| r.iter().copied().chain([b'\n'])).collect();
     let input = Input { name: "test".into(), origin: Origin::Bytes(Arc::new(bytes)), named: true };
-    let only = SourceSet { mappings: vec![sources.mappings[mapping].clone()], containers: sources.containers.clone() };
+    let only = SourceSet { mappings: vec![mapping.clone()], containers: sources.containers.clone() };
     let result = scan(ScanRequest {
         found: Discovered { inputs: vec![input], rejects: Vec::new() },
         sources: &only,
@@ -75,18 +95,107 @@ fn run_one(set: &RuleSet, rule: &Rule, test: &RuleTest, sources: &SourceSet) -> 
         progress: &|_| {},
     })
     .map_err(|e| e.to_string())?;
+    let count = records.len() as u64;
     if result.totals.accepted != count {
-        let reason = result.files.first().and_then(|f| f.reasons.first()).map(|r| r.1.clone()).unwrap_or_default();
+        let first = result.files.first();
+        let reason = match first.and_then(|f| f.reasons.first()) {
+            Some((Some(record), reason)) => format!("event {record}: {reason}"),
+            Some((None, reason)) => reason.clone(),
+            None if result.totals.duplicates > 0 => format!("{} are exact duplicates of others; give them different ids", result.totals.duplicates),
+            None => String::new(),
+        };
         return Err(format!("{} of {count} events were accepted: {reason}", result.totals.accepted));
     }
     let hits = result.hits.first().copied().unwrap_or(0);
-    match (test.expect, hits) {
-        (Expectation::Match, 0) => Err(format!("expected a match, found none ({:?})", result.states.first())),
-        (Expectation::NoMatch, n) if n > 0 => Err(format!("expected no match, found {n}")),
-        _ => Ok(()),
-    }
+    let summary = match (test.expect, hits) {
+        (Expectation::Match, 0) => "expected a match, found none".to_owned(),
+        (Expectation::NoMatch, n) if n > 0 => match rule.body {
+            Body::Detection(_) => format!("expected no match, and {n} of {count} events {}", if n == 1 { "matches" } else { "match" }),
+            _ => format!("expected no match, found {n}"),
+        },
+        _ => return Ok(()),
+    };
+    let mut lines = vec![summary];
+    lines.extend(why(set, rule, test.expect, &result, mapping, &records));
+    Err(lines.join("\n"))
 }
 
+/// The reasons of a failed test, one a line.
+fn why(set: &RuleSet, rule: &Rule, expected: Expectation, result: &Scan<'_>, mapping: &Arc<Mapping>, records: &[Vec<u8>]) -> Vec<String> {
+    let mut out = Vec::new();
+    match result.states.first() {
+        Some(RuleState::CouldNotMatch(fields)) => {
+            out.push(format!("it could not match: no event has the field {}, as the source {} is mapped", fields.join(", "), mapping.id))
+        }
+        Some(RuleState::NotApplicable(reason)) => out.push(format!("the rule does not apply to the source {}: {reason}", mapping.id)),
+        Some(RuleState::NotAssessable(reason)) => out.push(format!("it is not assessable: {reason} or in the test's `lists`")),
+        Some(RuleState::Ran) | None => {}
+    }
+    let shown: Vec<&[u8]> = records.iter().take(MAX_EXPLAINED).map(Vec::as_slice).collect();
+    let is_detection = matches!(rule.body, Body::Detection(_));
+    for base in detections_of(set, rule) {
+        let Body::Detection(detection) = &base.body else { continue };
+        let Ok(examined) = examine(mapping, &[base], &shown) else { continue };
+        let events: Vec<Examined> = examined.into_iter().flatten().collect();
+        let explained: Vec<Explanation> = events.iter().map(|e| explain(base, detection, &e.event, mapping, true)).collect();
+        let matching = explained.iter().filter(|e| e.matches).count();
+        if !is_detection {
+            out.push(format!("its base rule `{}` matches {matching} of {} events", base.meta.title, events.len()));
+        }
+        let wanted = expected == Expectation::NoMatch && is_detection;
+        if matching > 0 && !wanted {
+            continue;
+        }
+        // The event that fails by least, or the first that matches.
+        let nearest = explained.iter().enumerate().filter(|(_, e)| e.matches == wanted).min_by_key(|(i, e)| (e.not_run.is_some(), e.decided_by.len(), *i));
+        if let Some((i, e)) = nearest {
+            out.extend(words(i, events.len(), e, matches!(result.states.first(), Some(RuleState::Ran))));
+        }
+    }
+    if let (Body::Correlation(c), Expectation::Match) = (&rule.body, expected) {
+        out.push(format!(
+            "no {} held enough of them{}",
+            format_args!("window of {}", crate::event::time::format_duration(c.timespan)),
+            if c.group_by.is_empty() { String::new() } else { format!(" with the same {}", c.group_by.join(", ")) }
+        ));
+        let without = result.ungrouped.first().copied().unwrap_or(0);
+        if without > 0 {
+            out.push(format!("{without} matching events have none of {} and were left out", c.group_by.join(", ")));
+        }
+    }
+    if let (Body::Correlation(_), Expectation::NoMatch, Some(found)) = (&rule.body, expected, result.findings.iter().find(|f| f.rule == 0)) {
+        let entity: Vec<String> = found.entity.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        out.push(format!("{} events from {} to {} make one: {}", found.count(), format_time(found.first), format_time(found.last), entity.join(", ")));
+    }
+    out
+}
+
+/// What decided about one event.
+fn words(index: usize, of: usize, e: &Explanation, with_state: bool) -> Vec<String> {
+    let event = if of == 1 { "the event".to_owned() } else { format!("event {} of {of}", index + 1) };
+    let mut out = Vec::new();
+    if let (Some(reason), true) = (&e.not_run, with_state) {
+        out.push(format!("{event}: {reason}"));
+    }
+    let mut selections: BTreeMap<&str, bool> = BTreeMap::new();
+    e.condition.visit(&mut |node| {
+        if let (super::explain::What::Selection { name }, Some(holds)) = (&node.what, node.holds) {
+            selections.insert(name, holds);
+        }
+    });
+    let side = |held: bool, one: &str, many: &str| {
+        let names: Vec<&str> = selections.iter().filter(|(_, h)| **h == held).map(|(n, _)| *n).collect();
+        (!names.is_empty()).then(|| format!("{} {}", names.join(", "), if names.len() == 1 { one } else { many }))
+    };
+    let sides: Vec<String> = [side(true, "holds", "hold"), side(false, "does not hold", "do not hold")].into_iter().flatten().collect();
+    let nearest = if e.matches || of == 1 { event } else { format!("the nearest is {event}") };
+    out.push(format!("{nearest}: {}", sides.join("; ")));
+    for d in &e.decided_by {
+        let selection = d.selection.as_ref().map_or(String::new(), |s| format!("{s}: "));
+        out.push(format!("  {selection}{} {}: {}", d.asks, if d.holds { "holds" } else { "does not hold" }, d.is));
+    }
+    out
+}
 /// The records that one entry of `events:` stands for.
 fn expand(event: &Value, time_paths: &[&str]) -> Result<Vec<Value>, String> {
     let Some(repeat) = event.get("repeat").and_then(Value::as_u64) else { return Ok(vec![event.clone()]) };

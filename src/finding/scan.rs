@@ -1,6 +1,7 @@
 //! A whole scan: inputs, rules and sources in, findings and their counts out.
 
 use super::Finding;
+use super::coverage::{FieldUse, field_uses};
 pub use super::states::RuleState;
 use super::states::rule_states;
 use crate::diag::{Reject, UserError};
@@ -150,6 +151,8 @@ pub struct Scan<'a> {
     pub conflict_count: u64,
     /// Accepted events by source.
     pub by_source: Vec<u64>,
+    /// Which fields the rules ask for, and whether they occurred, by source.
+    pub field_uses: Vec<FieldUse>,
     /// The period that was judged.
     pub period: Period,
     /// Rendered rows.
@@ -220,6 +223,7 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
     }
     let quarters: BTreeMap<(i64, Outcome), u64> = counted.into_iter().collect();
     let states = rule_states(request.rules, &plans, &merged);
+    let field_uses = field_uses(&plans, &merged);
     let mut scan = Scan {
         sources: request.sources,
         rules: request.rules,
@@ -238,6 +242,7 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
         conflicts: merged.conflicts,
         conflict_count: merged.conflict_count,
         by_source: merged.by_source,
+        field_uses,
         period,
         rows: merged.rows,
         spooled: merged.spooled,

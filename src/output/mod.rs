@@ -1,10 +1,14 @@
 //! Outputs: one file a format. Everything that comes from a log is escaped for where it goes.
 
+pub mod coverage;
 pub mod csv;
 pub mod events;
 pub mod evidence;
+pub mod explain;
 pub mod json;
+pub mod junit;
 pub mod matches;
+pub mod rules;
 pub mod table;
 pub mod timeline;
 pub mod write;

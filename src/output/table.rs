@@ -38,6 +38,16 @@ pub fn level_text(level: Level, style: Style) -> String {
     format!("\u{1b}[{code}m{}\u{1b}[0m", level.name())
 }
 
+/// Text in the background, where colours are wanted.
+pub fn faint(text: &str, style: Style) -> String {
+    if style.color { format!("\u{1b}[2m{text}\u{1b}[0m") } else { text.to_owned() }
+}
+
+/// Text that stands out, where colours are wanted.
+pub fn bold(text: &str, style: Style) -> String {
+    if style.color { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
+}
+
 /// An empty table that fits the terminal.
 pub fn new_table(style: Style, header: &[&str]) -> Table {
     let mut table = Table::new();

@@ -41,6 +41,10 @@ pub struct Item {
     pub test: Test,
     /// Identity of the test: equal text means equal meaning.
     pub key: String,
+    /// The line as the rule wrote it, such as `user|contains|all: [a, b]`.
+    pub written: String,
+    /// What each matcher of the test looks for, as the rule wrote it, or a list's entry where `expand` put it there.
+    pub looks_for: Vec<String>,
 }
 
 /// Which members of an array must satisfy the nested detection.
@@ -80,6 +84,8 @@ pub enum Detection {
     Keywords {
         /// One matcher a word.
         words: Vec<Matcher>,
+        /// The words as the rule wrote them.
+        written: Vec<String>,
         /// Each word must occur, not only one.
         all: bool,
         /// Identity.
@@ -133,6 +139,17 @@ impl Detection {
                 if any { hit } else { matches!(members.quantifier, Quantifier::AllOrEmpty | Quantifier::None) }
             }
             Detection::Conditional(named, condition) => condition.holds(&|name| named.get(name).is_some_and(|d| d.holds(record))),
+        }
+    }
+
+    /// Calls `f` with every item of the detection, those inside members too.
+    pub fn visit_items<'a>(&'a self, f: &mut dyn FnMut(&'a Item)) {
+        match self {
+            Detection::Items(items) => items.iter().for_each(f),
+            Detection::And(parts) | Detection::Or(parts) => parts.iter().for_each(|p| p.visit_items(f)),
+            Detection::Keywords { .. } => {}
+            Detection::Members(members, _) => members.body.visit_items(f),
+            Detection::Conditional(named, _) => named.values().for_each(|d| d.visit_items(f)),
         }
     }
 

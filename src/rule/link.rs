@@ -47,6 +47,13 @@ impl<'a> Index<'a> {
 }
 
 impl RuleSet {
+    /// A set of rules that are loaded already; references among them are resolved.
+    pub fn of(rules: Vec<Rule>) -> RuleSet {
+        let mut set = RuleSet { rules, ..RuleSet::default() };
+        set.link();
+        set
+    }
+
     /// The rule that a reference means: by id, then name, then title (own file first).
     pub fn find(&self, reference: &str, from_file: &str) -> Result<usize, String> {
         Index::new(&self.rules).find(reference, from_file)

@@ -352,11 +352,12 @@ fn read_meta(map: &Mapping, text: &str, file: &RuleFile, line: usize) -> Result<
         None => Role::Signal,
     };
     let status = get("status").and_then(|s| yaml_serde::from_str::<Status>(&s).ok());
-    let tests = match map.get("tests") {
+    let (tests, tests_unread) = match map.get("tests").map(|v| yaml_serde::from_value::<Vec<RuleTest>>(v.clone())) {
+        None => (Vec::new(), None),
+        Some(Ok(tests)) => (tests, None),
+        Some(Err(e)) if file.required => return Err(format!("tests: {e}")),
         // In a foreign pack the key may be another tool's: it is then not ours to judge.
-        Some(v) if file.required => yaml_serde::from_value::<Vec<RuleTest>>(v.clone()).map_err(|e| format!("tests: {e}"))?,
-        Some(v) => yaml_serde::from_value::<Vec<RuleTest>>(v.clone()).unwrap_or_default(),
-        None => Vec::new(),
+        Some(Err(e)) => (Vec::new(), Some(e.to_string())),
     };
     Ok(RuleMeta {
         id: get("id").unwrap_or_else(|| format!("sha256:{}", &hash[..32])),
@@ -368,6 +369,9 @@ fn read_meta(map: &Mapping, text: &str, file: &RuleFile, line: usize) -> Result<
         description: get("description").unwrap_or_default().trim().to_owned(),
         falsepositives: list("falsepositives"),
         tags: list("tags"),
+        references: list("references"),
+        needs_lists: list("needs_lists"),
+        tests_unread,
         fields: list("fields"),
         modified: get("modified").or_else(|| get("date")),
         tests,

@@ -142,6 +142,12 @@ pub struct RuleMeta {
     pub falsepositives: Vec<String>,
     /// Tags: ATT&CK techniques and control ids.
     pub tags: Vec<String>,
+    /// Where to read more: addresses of pages.
+    pub references: Vec<String>,
+    /// Lists that the document says it cannot do without (`needs_lists`).
+    pub needs_lists: Vec<String>,
+    /// Why the document's `tests:` were not taken for tests: in a foreign pack the key may be another tool's.
+    pub tests_unread: Option<String>,
     /// Fields to show beside the evidence.
     pub fields: Vec<String>,
     /// Last change.

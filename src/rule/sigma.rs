@@ -217,7 +217,7 @@ impl Lowering<'_> {
         if words.is_empty() {
             return Err(fault("the keyword list is empty", ""));
         }
-        Ok(Detection::Keywords { words, all, key: format!("{all} {values:?}") })
+        Ok(Detection::Keywords { words, written: values.iter().map(plain_value).collect(), all, key: format!("{all} {values:?}") })
     }
 
     fn item(&mut self, item: &DetectionItem) -> Result<Item, Fault> {
@@ -229,7 +229,14 @@ impl Lowering<'_> {
             key.push_str(&format!("{:?}", self.vars.lists));
         }
         let test = self.test(&asked, &item.values).map_err(|(r, h)| (format!("`{shown}`: {r}"), h))?;
-        Ok(Item { field, test, key })
+        let mut looks_for = Vec::new();
+        for value in &item.values {
+            match value {
+                SigmaValue::String(s) if asked.expand => looks_for.extend(self.expand(&s.original)?),
+                v => looks_for.push(plain_value(v)),
+            }
+        }
+        Ok(Item { field, test, key, written: written(item), looks_for })
     }
 
     fn test(&mut self, asked: &Asked, values: &[SigmaValue]) -> Result<Test, Fault> {
@@ -436,6 +443,48 @@ impl Asked {
         }
         Ok(a)
     }
+}
+
+/// A value as a person reads it, without quotes.
+fn plain_value(value: &SigmaValue) -> String {
+    match value {
+        SigmaValue::String(s) => s.original.clone(),
+        SigmaValue::Integer(n) => n.to_string(),
+        SigmaValue::Float(n) => n.to_string(),
+        SigmaValue::Bool(b) => b.to_string(),
+        SigmaValue::Null => "null".into(),
+    }
+}
+
+/// An item as YAML: `field|modifiers: value`, text in quotes.
+fn written(item: &DetectionItem) -> String {
+    let mut out = item.field.name.clone().unwrap_or_default();
+    for modifier in &item.field.modifiers {
+        let name = format!("{modifier:?}").to_lowercase();
+        let name = match modifier {
+            Modifier::IgnoreCase => "i",
+            Modifier::Multiline => "m",
+            Modifier::DotAll => "s",
+            _ => &name,
+        };
+        if !out.is_empty() {
+            out.push('|');
+        }
+        out.push_str(name);
+    }
+    let values: Vec<String> = item
+        .values
+        .iter()
+        .map(|v| match v {
+            SigmaValue::String(s) => format!("'{}'", s.original.replace('\'', "''")),
+            v => plain_value(v),
+        })
+        .collect();
+    let values = match values.as_slice() {
+        [one] => one.clone(),
+        many => format!("[{}]", many.join(", ")),
+    };
+    if out.is_empty() { values } else { format!("{out}: {values}") }
 }
 
 fn any(mut matchers: Vec<Matcher>) -> Matcher {

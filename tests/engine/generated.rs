@@ -175,6 +175,7 @@ pub fn detection(nulls: bool) -> impl Strategy<Value = Value> {
     })
 }
 
+/// Rules and events.
 pub fn case() -> impl Strategy<Value = (Vec<Value>, Vec<Value>)> {
     any::<bool>().prop_flat_map(|nulls| (vec(detection(nulls), 2..6), vec(body(nulls), 8..25)))
 }

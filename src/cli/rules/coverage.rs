@@ -1,0 +1,53 @@
+//! `auditmill rules coverage`
+
+use crate::cli::args::{ListFormat, RulesCoverageArgs, StateArg};
+use crate::cli::{Outcome, settings, worst};
+use crate::engine::run::Keep;
+use crate::finding::coverage::KeySample;
+use crate::finding::scan::{Period, ScanRequest, Window, scan};
+use crate::output::coverage::{State, coverage, write_json, write_table};
+use std::io::{self, BufWriter, Write};
+
+impl From<StateArg> for State {
+    fn from(arg: StateArg) -> State {
+        match arg {
+            StateArg::Ran => State::Ran,
+            StateArg::CouldNotMatch => State::CouldNotMatch,
+            StateArg::NotAssessable => State::NotAssessable,
+            StateArg::NotApplicable => State::NotApplicable,
+            StateArg::NotLoaded => State::NotLoaded,
+            StateArg::Skipped => State::Skipped,
+        }
+    }
+}
+
+pub fn run(args: &RulesCoverageArgs) -> Outcome {
+    let sources = settings::load_sources(&args.input.sources)?;
+    let (rules, _) = settings::load_rule_set(&args.rules)?;
+    let found = settings::find_inputs(&args.input)?;
+    let bar = settings::progress(found.inputs.len(), &args.talk);
+    let keys = KeySample::default();
+    let result = scan(ScanRequest {
+        found,
+        sources: &sources,
+        rules: &rules,
+        columns: &[],
+        keep: Keep::Matched,
+        window: Window::Fixed(Period::ALL),
+        threads: settings::threads(&args.input),
+        render: Some(&|batch, row, bytes, _| keys.take(batch, row, bytes)),
+        progress: &|n| bar.inc(n as u64),
+    })?;
+    bar.finish_and_clear();
+    settings::check_any_event(&result)?;
+    settings::say_rejects(&result);
+    let statuses = crate::cli::scan::statuses(&result, None);
+    let coverage = coverage(&result, &keys, args.state.map(State::from), statuses.iter().map(|s| s.code()).collect());
+    let mut out = BufWriter::new(io::stdout().lock());
+    match args.format {
+        ListFormat::Json => write_json(&coverage, &mut out)?,
+        ListFormat::Table => write_table(&coverage, settings::style(&args.talk), &mut out)?,
+    }
+    out.flush()?;
+    Ok(worst(&statuses))
+}
