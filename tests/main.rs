@@ -7,7 +7,9 @@
 mod common;
 mod correlation;
 mod engine;
+mod filters;
 mod inputs;
 mod loading;
 mod outputs;
 mod pack;
+mod rows;
