@@ -10,6 +10,7 @@ mod engine;
 mod filters;
 mod inputs;
 mod loading;
+mod loading_packs;
 mod outputs;
 mod pack;
 mod rows;

@@ -70,6 +70,52 @@ fn a_hit_of_a_child_is_at_the_row_that_completes_it() {
 }
 
 #[test]
+fn the_row_that_completes_a_child_is_no_other_row_of_the_sequence() {
+    let yaml = |rules: &str, kind: &str| {
+        base("fail", "fail")
+            + &correlation("many", "event_count", "rules: [fail]\ntimespan: 10s\ncondition: {gte: 2}")
+            + "---\n"
+            + &correlation("C", kind, &format!("rules: {rules}\ntimespan: 1m"))
+    };
+    let two = kinds_at(&[(0.0, "fail", json!({})), (1.0, "fail", json!({}))]);
+    let three = kinds_at(&[(0.0, "fail", json!({})), (1.0, "fail", json!({})), (20.0, "fail", json!({}))]);
+    // Another failed login after many of them, not the last of the many.
+    assert!(run(&yaml("[many, fail]", "temporal_ordered"), &two).bursts("C").is_empty());
+    assert_eq!(run(&yaml("[many, fail]", "temporal_ordered"), &three).bursts("C"), [vec!["e0", "e1", "e2"]]);
+    // Without an order one row may serve both.
+    assert_eq!(run(&yaml("[many, fail]", "temporal"), &two).bursts("C"), [vec!["e0", "e1"]]);
+}
+
+#[test]
+fn a_row_that_completes_two_children_counts_once() {
+    let child = |title: &str, key: &str| {
+        correlation(title, "event_count", &format!("rules: [fail]\ngroup-by: [{key}]\ntimespan: 10s\ncondition: {{gte: 2}}")) + "---\n"
+    };
+    let yaml = |n: u32| {
+        base("fail", "fail")
+            + &child("by_host", "host")
+            + &child("by_user", "user")
+            + &correlation("C", "event_count", &format!("rules: [by_host, by_user]\ntimespan: 1m\ncondition: {{gte: {n}}}"))
+    };
+    let log = kinds_at(&[(0.0, "fail", at("h", "u")), (1.0, "fail", at("h", "u"))]);
+    assert_eq!(run(&yaml(1), &log).bursts("C"), [vec!["e0", "e1"]]);
+    assert!(run(&yaml(2), &log).bursts("C").is_empty());
+}
+
+#[test]
+fn values_counted_over_a_child_are_those_of_its_rows() {
+    let yaml = |n: u32| {
+        base("fail", "fail")
+            + &correlation("many", "event_count", "rules: [fail]\ngroup-by: [host]\ntimespan: 10s\ncondition: {gte: 2}")
+            + "---\n"
+            + &correlation("C", "value_count", &format!("rules: [many]\ntimespan: 1m\ncondition: {{field: user, gte: {n}}}"))
+    };
+    let log = kinds_at(&[(0.0, "fail", at("h", "u")), (1.0, "fail", at("h", "v")), (2.0, "fail", at("h", "u")), (3.0, "fail", at("i", "w"))]);
+    assert_eq!(run(&yaml(2), &log).bursts("C"), [vec!["e0", "e1", "e2"]]);
+    assert!(run(&yaml(3), &log).bursts("C").is_empty());
+}
+
+#[test]
 fn rows_of_one_instant_complete_a_window_together() {
     let yaml = base("fail", "fail")
         + &correlation("many", "event_count", "rules: [fail]\ntimespan: 10s\ncondition: {gte: 2}")
@@ -83,9 +129,9 @@ fn rows_of_one_instant_complete_a_window_together() {
 fn chains_may_be_longer() {
     let yaml = break_in("temporal")
         + "---\n"
-        + &correlation("twice", "event_count", "rules: [c]\ngroup-by: [user]\ntimespan: 1h\ncondition: {gte: 2}")
+        + &correlation("twice", "event_count", "rules: [c]\ngroup-by: [user]\ntimespan: 1h\ngenerate: true\ncondition: {gte: 2}")
         + "---\n"
-        + &correlation("end", "temporal_ordered", "rules: [twice, fail]\ngroup-by: [user]\ntimespan: 1h");
+        + &correlation("end", "temporal_ordered", "rules: [twice, fail]\ngroup-by: [user]\ntimespan: 1h\ngenerate: true");
     let log = kinds_at(&[
         (0.0, "fail", at("h1", "bob")),
         (5.0, "fail", at("h1", "bob")),
@@ -110,7 +156,8 @@ fn chains_may_be_longer() {
 
 #[test]
 fn an_alias_may_map_a_child() {
-    let yaml = break_in("temporal").replace("group-by: [user]\n  timespan: 1m", "group-by: [who]\n  aliases: {who: {many: user, login: account}}\n  timespan: 1m");
+    let yaml =
+        break_in("temporal").replace("group-by: [user]\n  timespan: 1m", "group-by: [who]\n  aliases: {who: {many: user, login: account}}\n  timespan: 1m");
     let log = |account: &str| kinds_at(&[(0.0, "fail", at("h", "bob")), (1.0, "fail", at("h", "bob")), (2.0, "login", json!({"account": account}))]);
     assert_eq!(run(&yaml, &log("bob")).bursts("C"), [vec!["e0", "e1", "e2"]]);
     assert!(run(&yaml, &log("ana")).bursts("C").is_empty());

@@ -199,7 +199,9 @@ fn what_says_nothing_clear_is_refused() {
 
 #[test]
 fn a_timespan_has_every_unit_of_the_specification() {
-    for (span, inside, outside) in [("10s", 10.0, 10.000_001), ("2m", 120.0, 121.0), ("1h", 3600.0, 3601.0), ("1d", 86_400.0, 86_401.0), ("1w", 604_800.0, 604_801.0)] {
+    for (span, inside, outside) in
+        [("10s", 10.0, 10.000_001), ("2m", 120.0, 121.0), ("1h", 3600.0, 3601.0), ("1d", 86_400.0, 86_401.0), ("1w", 604_800.0, 604_801.0)]
+    {
         let yaml = over_hits("event_count", &format!("timespan: {span}\ncondition: {{gte: 2}}"));
         assert!(!run(&yaml, &at_seconds(&[0.0, inside])).bursts("C").is_empty(), "{span}");
         assert!(run(&yaml, &at_seconds(&[0.0, outside])).bursts("C").is_empty(), "{span}");

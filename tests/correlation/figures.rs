@@ -85,7 +85,7 @@ fn numbers_are_what_json_spells_as_numbers() {
         (json!("NaN"), false),
         (json!(""), false),
     ] {
-        assert_eq!(fires("value_sum", "eq: 5", &values(&[value.clone()])), number, "{value}");
+        assert_eq!(fires("value_sum", "eq: 5", &values(std::slice::from_ref(&value))), number, "{value}");
     }
     // What is no number neither counts nor is evidence.
     let events = values(&[json!(4), json!("x"), json!(null), json!(6), json!("NaN")]);

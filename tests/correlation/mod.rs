@@ -23,8 +23,9 @@
 //!   their places in the files.
 //! - **Aliases** name a field for each rule of the list. **Chains.** A row that completes a window of a correlation (the
 //!   window that ends with it and with all rows of its instant satisfies the condition) is a hit of that correlation at
-//!   its time, for each group. The parent groups a hit by the values of all rows that the completed window holds, and its
-//!   evidence is the union of theirs.
+//!   its time, for each group. The parent groups a hit by the values of all rows that the completed window holds, counts
+//!   their values, and has the union of theirs as evidence. A hit is that row: one that completes windows of two children,
+//!   or of two groups, counts once, and in a sequence it is not another row beside itself.
 
 mod chains;
 mod counts;
@@ -40,9 +41,7 @@ const SECOND: i64 = 1_000_000;
 
 /// A detection that matches every event of this kind.
 fn base(name: &str, kind: &str) -> String {
-    format!(
-        "title: {name}\nid: id-{name}\nname: {name}\nlogsource: {{product: test}}\ndetection: {{s: {{k: {kind}}}, condition: s}}\nlevel: low\n---\n"
-    )
+    format!("title: {name}\nid: id-{name}\nname: {name}\nlogsource: {{product: test}}\ndetection: {{s: {{k: {kind}}}, condition: s}}\nlevel: low\n---\n")
 }
 
 /// A base that matches every event with `k: hit`, and a correlation of this type and these keys over it.

@@ -121,7 +121,7 @@ fn groups(c: &Correlation, facts: &[Fact], all: &[Correlation]) -> (BTreeMap<Key
         let keys: BTreeSet<Key> = hit.evidence.iter().flat_map(|row| combinations(&facts[*row], &fields)).collect();
         for key in keys.into_iter().filter(|k| k.is_empty() || k.iter().any(Option::is_some)) {
             grouped.insert(hit.event);
-            if c.kind.is_count() && c.kind != Kind::ValueCount || has_value(c, &facts[hit.event]) {
+            if c.kind.is_count() && c.kind != Kind::ValueCount || hit.evidence.iter().any(|row| has_value(c, &facts[*row])) {
                 groups.entry(key).or_default().push(hit.clone());
             }
         }
@@ -178,7 +178,7 @@ fn qualifies(c: &Correlation, window: &BTreeSet<usize>, members: &[Hit], facts: 
     let (figure, parts) = match c.kind {
         Kind::EventCount => (100 * events.len() as i128, 1),
         Kind::ValueCount => {
-            let tuples: BTreeSet<Key> = events.iter().flat_map(|e| whole_tuples(c, &facts[*e])).collect();
+            let tuples: BTreeSet<Key> = window.iter().flat_map(|i| &members[*i].evidence).flat_map(|row| whole_tuples(c, &facts[*row])).collect();
             (100 * tuples.len() as i128, 1)
         }
         Kind::ValueSum | Kind::ValueAvg | Kind::ValuePercentile(_) | Kind::ValueMedian if numbers.is_empty() => return false,

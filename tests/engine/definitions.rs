@@ -180,7 +180,8 @@ fn keywords_look_into_every_leaf_and_at_no_key() {
         let cells = [("m", Some(m)), ("foo", n)];
         Value::Object(cells.into_iter().filter_map(|(k, v)| Some((k.to_owned(), v?))).collect::<Map<_, _>>())
     });
-    let word = || prop_oneof![5 => select(vec!["foo", "BAR", "fo*o", "47", "a?foo", "true"]).prop_map(Value::from), 1 => Just(json!(47)), 1 => Just(json!(4711))];
+    let word =
+        || prop_oneof![5 => select(vec!["foo", "BAR", "fo*o", "47", "a?foo", "true"]).prop_map(Value::from), 1 => Just(json!(47)), 1 => Just(json!(4711))];
     let question = (vec(word(), 1..4), any::<bool>());
     detections_equal_to_definition(
         "keywords",
@@ -239,13 +240,10 @@ impl Truth {
 
 #[test]
 fn conditions_bind_as_the_specification_says() {
-    let leaf = prop_oneof![4 => (0usize..4).prop_map(Truth::Name), 1 => (1usize..4).prop_map(|n| Truth::Of(n, 3)), 1 => (1usize..5).prop_map(|n| Truth::Of(n, 4))];
+    let leaf =
+        prop_oneof![4 => (0usize..4).prop_map(Truth::Name), 1 => (1usize..4).prop_map(|n| Truth::Of(n, 3)), 1 => (1usize..5).prop_map(|n| Truth::Of(n, 4))];
     let truth = leaf.prop_recursive(4, 16, 3, |inner| {
-        prop_oneof![
-            inner.clone().prop_map(|t| Truth::Not(Box::new(t))),
-            vec(inner.clone(), 2..4).prop_map(Truth::And),
-            vec(inner, 2..4).prop_map(Truth::Or),
-        ]
+        prop_oneof![inner.clone().prop_map(|t| Truth::Not(Box::new(t))), vec(inner.clone(), 2..4).prop_map(Truth::And), vec(inner, 2..4).prop_map(Truth::Or),]
     });
     let bodies: Vec<[bool; 4]> = (0..16u8).map(|bits| std::array::from_fn(|i| bits >> i & 1 == 1)).collect();
     detections_equal_to_definition(
@@ -292,7 +290,8 @@ fn parts_of_a_time_compare_like_numbers() {
         |(seconds, offset)| {
             let local = seconds + offset * 60;
             let ((y, m, d), s) = (civil(local.div_euclid(86_400)), local.rem_euclid(86_400));
-            let zone = if *offset == 0 { "Z".to_owned() } else { format!("{}{:02}:{:02}", if *offset < 0 { '-' } else { '+' }, offset.abs() / 60, offset.abs() % 60) };
+            let zone =
+                if *offset == 0 { "Z".to_owned() } else { format!("{}{:02}:{:02}", if *offset < 0 { '-' } else { '+' }, offset.abs() / 60, offset.abs() % 60) };
             json!({ "f": format!("{y:04}-{m:02}-{d:02}T{:02}:{:02}:{:02}{zone}", s / 3600, s / 60 % 60, s % 60) })
         },
         |(part, op, i), (seconds, _)| {
@@ -340,7 +339,17 @@ fn a_list_is_its_entries_written_out() {
                 let values: Vec<String> = templates.iter().flat_map(|t| values(t)).collect();
                 let values: Vec<String> = values
                     .into_iter()
-                    .map(|v| if expand.is_empty() { format!("{}{v}{}", if matches!(*op, "|contains" | "|endswith") { "*" } else { "" }, if matches!(*op, "|contains" | "|startswith") { "*" } else { "" }) } else { v })
+                    .map(|v| {
+                        if expand.is_empty() {
+                            format!(
+                                "{}{v}{}",
+                                if matches!(*op, "|contains" | "|endswith") { "*" } else { "" },
+                                if matches!(*op, "|contains" | "|startswith") { "*" } else { "" }
+                            )
+                        } else {
+                            v
+                        }
+                    })
                     .collect();
                 let op = if expand.is_empty() { "" } else { op };
                 json!({"s": {format!("f{op}{cased}{expand}{neq}"): values}, "condition": "s"})
@@ -370,4 +379,69 @@ fn a_list_is_its_entries_written_out() {
     }
     let (pairs, hits) = (pairs.get(), hits.get());
     assert!(pairs >= 5_000 && (pairs / 20..pairs * 19 / 20).contains(&hits), "{hits} of {pairs} pairs match");
+}
+
+/// RFC 4648, section 4.
+pub fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for group in bytes.chunks(3) {
+        let bits = group.iter().fold(0u32, |n, b| n << 8 | u32::from(*b)) << (8 * (3 - group.len()));
+        for i in 0..4 {
+            let letter = LETTERS[(bits >> (18 - 6 * i)) as usize & 63] as char;
+            out.push(if i <= group.len() { letter } else { '=' });
+        }
+    }
+    out
+}
+
+/// The letters of base64 that stand for these bytes and nothing else, at each of three places: those that stay the same
+/// whatever stands before and after.
+fn offsets(bytes: &[u8]) -> Vec<String> {
+    // As many bytes after them as make whole groups, so that there is no padding.
+    let after = |before: usize| 6 - (before + bytes.len()) % 3;
+    let around = |before: usize, fill: u8| base64(&[vec![fill; before], bytes.to_vec(), vec![fill; after(before)]].concat());
+    let stable = |before: usize| around(before, 0).chars().zip(around(before, 0xff).chars()).filter(|(a, b)| a == b).map(|(a, _)| a).collect::<String>();
+    (0..3).map(stable).filter(|letters| !letters.is_empty()).collect()
+}
+
+#[test]
+fn encoded_texts_are_found_as_their_definition_says() {
+    const TEXTS: [&str; 9] = ["a", "ab", "abc", "http://", "Invoke", "\u{e9}\u{416}", "/bin/sh", "12", "a*b?"];
+    let text = || select(TEXTS.to_vec());
+    let units = |t: &str, form: &str| -> Vec<u8> {
+        let little = || t.encode_utf16().flat_map(u16::to_le_bytes);
+        match form {
+            "" => t.as_bytes().to_vec(),
+            "utf16be|" => t.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+            "utf16|" => [0xff, 0xfe].into_iter().chain(little()).collect(),
+            _ => little().collect(),
+        }
+    };
+    let forms = || select(vec!["", "", "wide|", "utf16le|", "utf16be|", "utf16|"]);
+    let question = (forms(), select(vec!["base64", "base64|contains", "base64|startswith", "base64offset|contains", "base64offset"]), text(), any::<bool>());
+    let body = (text(), forms(), 0usize..3, text(), 0usize..4).prop_map(move |(t, form, before, after, around)| match around {
+        0 => t.to_owned(),
+        1 => base64(&[&b"xyz"[..before], &units(t, form), after.as_bytes()].concat()),
+        2 => format!("x{}y", base64(&units(t, form))),
+        _ => base64(&units(t, form)),
+    });
+    equal_to_definition(
+        "encodings",
+        (vec(question, 8..16), vec(body, 12..24)),
+        |(form, encoding, text, neq)| (format!("f|{form}{encoding}{}", if *neq { "|neq" } else { "" }), json!(text)),
+        |text| json!({ "f": text }),
+        |(form, encoding, text, neq), value| {
+            // Upper and lower case are one, as for every other text of a rule.
+            let (value, bytes) = (value.to_lowercase(), units(text, form));
+            let whole = base64(&bytes).to_lowercase();
+            let hit = match *encoding {
+                "base64" => value == whole,
+                "base64|contains" => value.contains(&whole),
+                "base64|startswith" => value.starts_with(&whole),
+                _ => offsets(&bytes).iter().any(|part| value.contains(&part.to_lowercase())),
+            };
+            hit != *neq
+        },
+    );
 }

@@ -3,7 +3,7 @@
 
 mod decisions;
 mod definitions;
-mod exceptions;
+pub mod exceptions;
 mod generated;
 mod limits;
 mod pack_rules;

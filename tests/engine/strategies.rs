@@ -190,8 +190,22 @@ fn selection(nulls: bool) -> impl Strategy<Value = Value> {
 
 /// Selectors of each form; `_hid` is left out of `them` and of patterns that do not begin with `_`.
 const LEAVES: [&str; 16] = [
-    "sel_a", "sel_b", "flt_c", "sel_a", "_hid", "1 of sel_*", "all of sel_*", "2 of sel_*", "1 of them", "all of them", "2 of them", "3 of them",
-    "1 of flt_*", "all of flt_*", "1 of _*", "any of sel_*",
+    "sel_a",
+    "sel_b",
+    "flt_c",
+    "sel_a",
+    "_hid",
+    "1 of sel_*",
+    "all of sel_*",
+    "2 of sel_*",
+    "1 of them",
+    "all of them",
+    "2 of them",
+    "3 of them",
+    "1 of flt_*",
+    "all of flt_*",
+    "1 of _*",
+    "any of sel_*",
 ];
 
 pub fn condition() -> impl Strategy<Value = String> {
@@ -217,8 +231,6 @@ pub fn detection(nulls: bool) -> impl Strategy<Value = Value> {
 
 /// Rules of one file: JSON is YAML.
 pub fn yaml_of(detections: &[Value]) -> String {
-    let document = |(i, d): (usize, &Value)| {
-        json!({"title": format!("R{i}"), "id": format!("r{i}"), "name": format!("name-{i}"), "sigma-version": 3, "logsource": {"product": "test"}, "detection": d})
-    };
+    let document = |(i, d): (usize, &Value)| json!({"title": format!("R{i}"), "id": format!("r{i}"), "name": format!("name-{i}"), "sigma-version": 3, "logsource": {"product": "test"}, "detection": d});
     detections.iter().enumerate().map(document).map(|d| format!("---\n{d}\n")).collect()
 }
