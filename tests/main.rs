@@ -3,6 +3,7 @@
 // Generated cases are tuples of what they vary; naming each would hide it.
 #![allow(clippy::type_complexity)]
 
+mod aliases;
 #[allow(dead_code)]
 mod common;
 mod correlation;
@@ -13,4 +14,6 @@ mod loading;
 mod loading_packs;
 mod outputs;
 mod pack;
+mod pipeline;
+mod renaming;
 mod rows;

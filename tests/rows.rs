@@ -18,7 +18,7 @@ const SEMANTICS: &[(&str, &[&str])] = &[
     ("paths", &["a_flat_key_wins_over_the_path", "a_path_is_reached_under_every_split_of_its_dots", "field_names_are_case_sensitive"]),
     ("case folding", &["case_is_folded_character_by_character_with_and_without_wildcards"]),
     ("numbers", &["numbers_are_compared_exactly_and_by_json_grammar", "a_number_that_is_written_as_text_is_compared_as_its_kind_of_matcher_says"]),
-    ("booleans, YAML 1.1/1.2", &["booleans_as_logs_spell_them_and_yaml_1_2"]),
+    ("booleans, YAML 1.1/1.2", &["booleans_as_logs_spell_them_and_yaml_1_2", "null_takes_no_modifier_but_neq"]),
     (
         "wildcards, escapes",
         &["a_wildcard_is_any_character_even_a_line_break", "a_backslash_escapes_a_wildcard", "wildcards_cover_what_their_definition_covers"],

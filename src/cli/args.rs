@@ -77,6 +77,13 @@ pub struct RuleArgs {
     /// Lists and thresholds of your site, over the built-in ones
     #[arg(long, value_name = "FILE")]
     pub vars: Vec<PathBuf>,
+    /// A pySigma pipeline that makes the field names of other rules ours; repeat it for several
+    ///
+    /// Supported are the transformations field_name_mapping, field_name_prefix, add_condition, change_logsource and
+    /// value_placeholders, with conditions on rules, fields and values; another one is refused by its name. Several
+    /// pipelines are applied by priority (lower first), then as given.
+    #[arg(long, value_name = "FILE")]
+    pub pipeline: Vec<PathBuf>,
     /// A rule in a folder that does not load ends the run
     #[arg(long)]
     pub strict: bool,

@@ -46,15 +46,20 @@ pub fn run(args: ScanArgs) -> Outcome {
     let findings: Vec<&Finding> = result.findings.iter().filter(|f| level(f) >= least).collect();
     let statuses = statuses(&result, args.fail_on.map(Level::from));
     let style = settings::style(&args.talk);
-    if let Some(path) = &args.matches {
-        write_file(path, args.talk.force, |out| matches::write_matches(&result, out))?;
-    }
+    let write_matches = || match &args.matches {
+        Some(path) => write_file(path, args.talk.force, |out| matches::write_matches(&result, out)),
+        None => Ok(()),
+    };
     match &args.output {
         Some(path) => {
             let plain = Style { width: None, color: false };
-            write_file(path, args.talk.force, |out| write(&result, &findings, args.format, &statuses, plain, out))?;
+            let write_findings = || write_file(path, args.talk.force, |out| write(&result, &findings, args.format, &statuses, plain, out));
+            // Two files are written side by side.
+            let (written, also) = result.pool.install(|| rayon::join(write_findings, write_matches));
+            written.and(also)?;
         }
         None => {
+            write_matches()?;
             let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
             write(&result, &findings, args.format, &statuses, style, &mut out)?;
             out.flush()?;
@@ -75,7 +80,11 @@ pub fn run(args: ScanArgs) -> Outcome {
         }
         say(String::from_utf8_lossy(&summary).trim_end());
     }
-    Ok(worst(&statuses))
+    let status = worst(&statuses);
+    drop(findings);
+    // The process ends here: giving back every finding piece by piece would only cost time.
+    std::mem::forget(result);
+    Ok(status)
 }
 
 fn write(scan: &Scan<'_>, findings: &[&Finding], format: ScanFormat, statuses: &[ExitStatus], style: Style, out: &mut dyn Write) -> io::Result<()> {

@@ -7,8 +7,9 @@ use crate::event::time::{format_time, parse_duration, parse_time};
 use crate::finding::scan::{FileReport, Period, Scan, Window};
 use crate::output::table::Style;
 use crate::output::{grouped, printable};
-use crate::rule::load::{RuleFile, RuleSet, load_rules};
+use crate::rule::load::{RuleFile, RuleSet, load_rules_through};
 use crate::rule::meta::Level;
+use crate::rule::pipeline::{Pipeline, Pipelines};
 use crate::rule::vars::Vars;
 use crate::source::SourceSet;
 use crate::source::discover::{Discovered, discover};
@@ -116,8 +117,11 @@ pub fn load_rule_files(args: &RuleArgs) -> Result<(RuleSet, Vars, Vec<RuleFile>)
         }
         files.extend(found.into_iter().map(|(file, text, named)| RuleFile { file, text, required: named }));
     }
-    let set = load_rules(files.clone(), &vars);
+    let set = load_rules_through(files.clone(), &vars, load_pipelines(args)?);
     set.check(args.strict)?;
+    for (i, pipeline) in set.pipelines.iter().enumerate().filter(|(i, _)| set.count_through(*i) == 0) {
+        say(&format!("warning: pipeline {} ({}) applied to no rule: see its rule_conditions", i + 1, printable(&pipeline.file)));
+    }
     for p in &set.problems {
         say(&format!("warning: rule not loaded: {p}"));
         if let Some(help) = &p.help {
@@ -125,6 +129,21 @@ pub fn load_rule_files(args: &RuleArgs) -> Result<(RuleSet, Vars, Vec<RuleFile>)
         }
     }
     Ok((set, vars, files))
+}
+
+/// The pipelines of a run, in the order in which they are applied.
+fn load_pipelines(args: &RuleArgs) -> Result<Pipelines, UserError> {
+    let mut list = Vec::with_capacity(args.pipeline.len());
+    for path in &args.pipeline {
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|e| UserError::new(format!("{file}: {e}")).help("--pipeline takes a YAML file"))?;
+        let pipeline = Pipeline::parse(&text, &file)?;
+        if !pipeline.allowed_backends.is_empty() {
+            say(&format!("note: {}: allowed_backends ({}) is ignored", printable(&file), printable(&pipeline.allowed_backends.join(", "))));
+        }
+        list.push(pipeline);
+    }
+    Ok(Pipelines::new(list))
 }
 
 /// Templates by name, such as `compliance/report.html`; a folder's file takes the place of the built-in one.

@@ -1,6 +1,7 @@
 //! One chunk of records of one source: values become codes, codes become bits, rules become matches.
 
-use super::plan::{AtomId, Filled, Node, SourcePlan};
+use super::late::LateColumns;
+use super::plan::{AtomId, FieldAtoms, Filled, Node, SourcePlan};
 use crate::event::dict::{ABSENT, Dict};
 use crate::event::time::{format_time, parse_time};
 use crate::event::value::{Kind, Value, fold_case};
@@ -8,7 +9,7 @@ use crate::event::{Column, Outcome};
 use crate::rule::FieldRef;
 use crate::rule::detection::refers;
 use crate::source::mapping::{Expr, PathId, Row};
-use crate::source::walk::{Element, FieldId, Sink, walk_record};
+use crate::source::walk::{Element, FieldId, KeyMemory, Rank, Sink, rank, walk_record};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::borrow::Cow;
@@ -25,10 +26,41 @@ struct FieldState {
     accepts: Vec<(u32, u32)>,
     accepted: Vec<AtomId>,
     column: Vec<u32>,
-    has_extras: bool,
+    /// Further values of a row, as (row, code) in row order.
+    extras: Vec<(u32, u32)>,
     seen: bool,
-    /// Results of a column expression by the codes of its inputs.
+    /// Results of a column expression by its inputs, as (position, code) pairs of those that are there.
     memo: HashMap<Box<[u32]>, u32, RandomState>,
+}
+
+impl FieldState {
+    /// The further values of a row.
+    #[inline]
+    fn extras(&self, row: u32) -> &[(u32, u32)] {
+        if self.extras.is_empty() {
+            return &[];
+        }
+        let start = self.extras.partition_point(|e| e.0 < row);
+        let end = start + self.extras[start..].iter().take_while(|e| e.0 == row).count();
+        &self.extras[start..end]
+    }
+
+    /// Adds a value of a row; rows come in order.
+    #[inline]
+    fn push(&mut self, row: u32, code: u32) {
+        if self.column.len() <= row as usize {
+            self.column.resize(row as usize, ABSENT);
+            self.column.push(code);
+        } else {
+            self.extras.push((row, code));
+        }
+    }
+
+    /// Forgets the values of a row, which is the last one.
+    fn forget(&mut self, row: u32) {
+        self.column.truncate(row as usize);
+        self.extras.truncate(self.extras.partition_point(|e| e.0 < row));
+    }
 }
 
 /// Computes a column's value in a row.
@@ -51,11 +83,14 @@ pub struct Batch<'p> {
     pub plan: &'p SourcePlan,
     fields: Vec<FieldState>,
     direct: Vec<bool>,
-    entries: Vec<(FieldId, u32, bool)>,
+    interned: Vec<bool>,
+    late: LateColumns,
+    /// Values of the row whose rank is not that of a field's own nested path.
+    ranked: Vec<(FieldId, u32, Rank)>,
+    memory: KeyMemory,
     row_direct: Vec<(FieldId, u32, u32)>,
     arena: String,
     direct_rows: Vec<Vec<(u32, u32)>>,
-    extras: HashMap<(u32, FieldId), Vec<u32>>,
     rows: u32,
     /// Record number of each row.
     pub records: Vec<u32>,
@@ -69,11 +104,15 @@ pub struct Batch<'p> {
     touched: Vec<bool>,
     words: usize,
     valid: Vec<u64>,
+    epoch: u32,
 }
 
 impl Sink for Batch<'_> {
     #[inline]
-    fn capture(&mut self, field: FieldId, flat: bool, value: Value<'_>) {
+    fn capture(&mut self, field: FieldId, rank: Rank, value: Value<'_>) {
+        if self.late.is_fed_by(field) {
+            self.late.offer(field, rank > rank::OWN, value);
+        }
         if self.direct[field as usize] {
             if value.kind.is_text() {
                 let start = self.arena.len() as u32;
@@ -83,43 +122,54 @@ impl Sink for Batch<'_> {
             }
             return;
         }
+        if !self.interned[field as usize] {
+            return;
+        }
         let code = self.intern(field, value);
-        self.entries.push((field, code, flat));
+        if rank == rank::OWN {
+            let row = self.rows;
+            self.fields[field as usize].push(row, code);
+        } else {
+            self.ranked.push((field, code, rank));
+        }
     }
 }
 
 impl<'p> Batch<'p> {
-    /// An empty batch for a plan.
-    pub fn new(plan: &'p SourcePlan) -> Batch<'p> {
-        let mut used_elsewhere = vec![false; plan.fields.len()];
-        for (i, f) in plan.fields.iter().enumerate() {
-            used_elsewhere[i] |= !f.atoms.is_empty();
-            if Some(i as FieldId) != plan.event_id {
-                f.inputs.iter().for_each(|&input| used_elsewhere[input as usize] = true);
+    /// An empty batch for a plan; with `all_columns` every column is computed for every row.
+    pub fn new(plan: &'p SourcePlan, all_columns: bool) -> Batch<'p> {
+        let late = LateColumns::new(plan, all_columns);
+        let mut coded = vec![false; plan.fields.len()];
+        for (id, f) in (0..).zip(&plan.fields) {
+            coded[id as usize] |= !f.atoms.is_empty();
+            if Some(id) != plan.event_id && !late.has(id) {
+                f.inputs.iter().for_each(|&input| coded[input as usize] = true);
             }
         }
         plan.pairs.iter().for_each(|p| {
-            used_elsewhere[p.left as usize] = true;
-            used_elsewhere[p.right as usize] = true;
+            coded[p.left as usize] = true;
+            coded[p.right as usize] = true;
         });
-        plan.retained.iter().flatten().for_each(|&f| used_elsewhere[f as usize] = true);
+        plan.retained.iter().flatten().for_each(|&f| coded[f as usize] = true);
         let event_inputs: &[FieldId] = plan.event_id.map_or(&[], |e| &plan.fields[e as usize].inputs);
-        let direct = (0..plan.fields.len())
-            .map(|i| {
-                let id = i as FieldId;
-                matches!(plan.fields[i].filled, Filled::Record) && !used_elsewhere[i] && (plan.time.contains(&id) || event_inputs.contains(&id))
-            })
-            .collect::<Vec<_>>();
+        let read_as_text = |id: FieldId| plan.time.contains(&id) || event_inputs.contains(&id);
+        let is_record = |id: FieldId| matches!(plan.fields[id as usize].filled, Filled::Record);
+        let ids = 0..plan.fields.len() as FieldId;
+        let direct: Vec<bool> = ids.clone().map(|id| is_record(id) && !coded[id as usize] && read_as_text(id)).collect();
+        let detects = |id: FieldId| plan.detect.iter().any(|d| d.contains(&id));
+        let interned = ids.map(|id| !direct[id as usize] && (coded[id as usize] || detects(id))).collect();
         let fields = plan.fields.iter().map(|_| FieldState { accepts: vec![(0, 0)], ..FieldState::default() }).collect::<Vec<_>>();
         Batch {
             plan,
             direct_rows: vec![Vec::new(); fields.len()],
             fields,
             direct,
-            entries: Vec::new(),
+            interned,
+            late,
+            ranked: Vec::new(),
+            memory: KeyMemory::default(),
             row_direct: Vec::new(),
             arena: String::new(),
-            extras: HashMap::new(),
             rows: 0,
             records: Vec::new(),
             spans: Vec::new(),
@@ -129,6 +179,7 @@ impl<'p> Batch<'p> {
             touched: vec![false; plan.atoms],
             words: 0,
             valid: Vec::new(),
+            epoch: 0,
         }
     }
 
@@ -144,38 +195,22 @@ impl<'p> Batch<'p> {
 
     #[inline]
     fn intern(&mut self, field: FieldId, value: Value<'_>) -> u32 {
-        let state = &mut self.fields[field as usize];
-        let (code, new) = state.dict.intern(value);
-        if new {
-            state.seen = true;
-            state.test(&self.plan.fields[field as usize].atoms, value);
-        }
-        code
+        self.fields[field as usize].intern(&self.plan.fields[field as usize].atoms, value)
+    }
+
+    /// Tells that the records to come are slices of these bytes.
+    pub fn begin_chunk(&mut self, bytes: &[u8]) {
+        self.late.begin_chunk(bytes);
     }
 
     /// Ends the row whose values were captured.
     #[inline]
     pub fn end_row(&mut self, record: u32) {
         let row = self.rows;
-        if self.entries.iter().any(|e| e.2) {
-            // One key that spells the whole path wins over nested spellings.
-            let flat: Vec<FieldId> = self.entries.iter().filter(|e| e.2).map(|e| e.0).collect();
-            self.entries.retain(|e| e.2 || !flat.contains(&e.0));
+        if !self.ranked.is_empty() {
+            self.settle_ranks(row);
         }
-        for &(field, code, _) in &self.entries {
-            let state = &mut self.fields[field as usize];
-            if state.column.len() <= row as usize {
-                state.column.resize(row as usize + 1, ABSENT);
-            }
-            let cell = &mut state.column[row as usize];
-            if *cell == ABSENT {
-                *cell = code;
-            } else {
-                state.has_extras = true;
-                self.extras.entry((row, field)).or_default().push(code);
-            }
-        }
-        self.entries.clear();
+        self.late.end_row(row);
         for &(field, start, end) in &self.row_direct {
             let rows = &mut self.direct_rows[field as usize];
             if rows.len() <= row as usize {
@@ -188,9 +223,30 @@ impl<'p> Batch<'p> {
         self.rows += 1;
     }
 
+    /// Of each field only the values of its highest rank stay.
+    fn settle_ranks(&mut self, row: u32) {
+        let mut ranked = std::mem::take(&mut self.ranked);
+        ranked.sort_by_key(|r| r.0);
+        for of_field in ranked.chunk_by(|a, b| a.0 == b.0) {
+            let state = &mut self.fields[of_field[0].0 as usize];
+            let highest = of_field.iter().map(|r| r.2).max().unwrap_or(rank::OWN);
+            if highest > rank::OWN {
+                state.forget(row);
+            } else if state.column.len() > row as usize {
+                continue;
+            }
+            of_field.iter().filter(|r| r.2 == highest).for_each(|r| state.push(row, r.1));
+        }
+        ranked.clear();
+        self.ranked = ranked;
+    }
+
     /// Walks one record's text and adds it as a row; an error leaves no row behind.
     pub fn add(&mut self, raw: &[u8], span: (usize, usize), record: u32) -> Result<(), String> {
-        match walk_record(&self.plan.trie, self, raw) {
+        let mut memory = std::mem::take(&mut self.memory);
+        let walked = walk_record(&self.plan.trie, &mut memory, self, raw);
+        self.memory = memory;
+        match walked {
             Ok(Element::Object(_)) => {
                 self.end_row(record);
                 self.spans.push(span);
@@ -209,17 +265,40 @@ impl<'p> Batch<'p> {
 
     /// Forgets what was captured of an unfinished row.
     pub fn abort_row(&mut self) {
-        self.entries.clear();
+        let row = self.rows;
+        self.fields.iter_mut().for_each(|f| f.forget(row));
+        self.late.abort_row();
+        self.ranked.clear();
         self.row_direct.clear();
+    }
+
+    /// The order of keys seen so far, for a walk that borrows the batch; give it back with [`Batch::remember`].
+    pub fn take_memory(&mut self) -> KeyMemory {
+        std::mem::take(&mut self.memory)
+    }
+
+    /// Takes the order of keys back.
+    pub fn remember(&mut self, memory: KeyMemory) {
+        self.memory = memory;
+    }
+
+    /// How often the dictionaries began anew: codes of different epochs mean different values.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
     }
 
     /// Forgets all rows; dictionaries stay unless they grew too large.
     pub fn clear(&mut self) {
-        self.abort_row();
-        let too_large = self.fields.iter().any(|f| f.dict.len() > DICT_VALUES || f.dict.bytes() > DICT_BYTES || f.memo.len() > DICT_VALUES);
+        self.ranked.clear();
+        self.row_direct.clear();
+        let (texts, bytes) = self.late.size();
+        let too_large = texts > DICT_VALUES
+            || bytes > DICT_BYTES
+            || self.fields.iter().any(|f| f.dict.len() > DICT_VALUES || f.dict.bytes() > DICT_BYTES || f.memo.len() > DICT_VALUES);
+        self.late.clear(too_large);
         for state in &mut self.fields {
             state.column.clear();
-            state.has_extras = false;
+            state.extras.clear();
             if too_large {
                 state.dict.clear();
                 state.accepts.truncate(1);
@@ -227,9 +306,9 @@ impl<'p> Batch<'p> {
                 state.memo.clear();
             }
         }
+        self.epoch += u32::from(too_large);
         self.direct_rows.iter_mut().for_each(Vec::clear);
         self.arena.clear();
-        self.extras.clear();
         self.rows = 0;
         self.records.clear();
         self.spans.clear();
@@ -241,16 +320,36 @@ impl<'p> Batch<'p> {
         self.fields[field as usize].column.get(row as usize).copied().unwrap_or(ABSENT)
     }
 
-    fn each_code(&self, field: FieldId, row: u32, f: &mut dyn FnMut(u32)) {
+    /// Calls `f` with the code of every value of a field in a row; fields that are kept as text only have none.
+    #[inline]
+    pub fn each_code(&self, field: FieldId, row: u32, f: &mut dyn FnMut(u32)) {
         let code = self.code(field, row);
         if code != ABSENT {
             f(code);
         }
-        if self.fields[field as usize].has_extras
-            && let Some(more) = self.extras.get(&(row, field))
-        {
-            more.iter().for_each(|c| f(*c));
+        self.fields[field as usize].extras(row).iter().for_each(|e| f(e.1));
+    }
+
+    /// As [`Batch::each_code`], for a row that is kept: columns that no rule asked for are computed only now.
+    pub fn each_kept_code(&mut self, field: FieldId, row: u32, bytes: &[u8], f: &mut dyn FnMut(&Batch<'_>, u32)) {
+        if self.late.is_lazy(field) {
+            let code = self.late_code(field, row, bytes);
+            if code != ABSENT {
+                f(self, code);
+            }
+            return;
         }
+        self.each_code(field, row, &mut |code| f(self, code));
+    }
+
+    fn late_code(&mut self, column: FieldId, row: u32, bytes: &[u8]) -> u32 {
+        let (plan, state) = (self.plan, &mut self.fields[column as usize]);
+        self.late.code(column, row, bytes, &mut |text| state.intern(&plan.fields[column as usize].atoms, Value::str(text)))
+    }
+
+    /// The value of a code of a field.
+    pub fn value(&self, field: FieldId, code: u32) -> Option<Value<'_>> {
+        self.fields[field as usize].dict.get(code)
     }
 
     /// Calls `f` with every value of a field in a row.
@@ -285,8 +384,8 @@ impl<'p> Batch<'p> {
         if self.direct[field as usize] { self.text(field, row).is_some() } else { self.code(field, row) != ABSENT }
     }
 
-    /// Computes times, columns and masks of all rows.
-    pub fn compute(&mut self) {
+    /// Computes times, columns and masks of all rows; `bytes` is the chunk that they stand in.
+    pub fn compute(&mut self, bytes: &[u8]) {
         self.words = (self.rows as usize).div_ceil(64);
         self.bits.clear();
         self.bits.resize(self.words * self.plan.atoms, 0);
@@ -307,9 +406,13 @@ impl<'p> Batch<'p> {
             self.times.push(time.map_or(0, |t| t.micros));
             self.states.push(state);
         }
+        for id in self.late.eager() {
+            let column = (0..self.rows).map(|row| self.late_code(id, row, bytes)).collect();
+            self.fields[id as usize].column = column;
+        }
         for i in 0..self.plan.column_order.len() {
             let id = self.plan.column_order[i];
-            if Some(id) != self.plan.event_id || !self.plan.fields[id as usize].atoms.is_empty() {
+            if !self.late.has(id) && (Some(id) != self.plan.event_id || !self.plan.fields[id as usize].atoms.is_empty()) {
                 self.compute_column(id);
             }
         }
@@ -351,22 +454,21 @@ impl<'p> Batch<'p> {
     fn compute_memo(&mut self, id: FieldId, inputs: &[FieldId], eval: Eval<'_>) {
         let mut memo = std::mem::take(&mut self.fields[id as usize].memo);
         let mut column = Vec::with_capacity(self.rows as usize);
-        let mut key: Vec<u32> = Vec::with_capacity(inputs.len());
+        let mut key: Vec<u32> = Vec::with_capacity(inputs.len() * 2);
         let plain = inputs.iter().all(|&i| !self.direct[i as usize]);
+        // Inputs that no record of the chunk has need no look.
+        let filled: Vec<(u32, FieldId)> = (0..).zip(inputs.iter().copied()).filter(|(_, i)| !self.fields[*i as usize].column.is_empty()).collect();
         for row in 0..self.rows {
             key.clear();
-            key.extend(inputs.iter().map(|&i| self.code(i, row)));
-            let simple = plain && inputs.iter().all(|&i| !self.fields[i as usize].has_extras || !self.extras.contains_key(&(row, i)));
-            if simple && let Some(&code) = memo.get(key.as_slice()) {
+            for &(position, input) in &filled {
+                self.each_code(input, row, &mut |code| key.extend([position, code]));
+            }
+            if plain && let Some(&code) = memo.get(key.as_slice()) {
                 column.push(code);
                 continue;
             }
-            let code = match eval(self, row) {
-                // A column holds text: rules and outputs read JSON in it as text, too.
-                Some((_, text)) => self.intern(id, Value::str(&text)),
-                None => ABSENT,
-            };
-            if simple {
+            let code = self.eval_code(id, row, eval);
+            if plain {
                 memo.insert(key.as_slice().into(), code);
             }
             column.push(code);
@@ -374,6 +476,14 @@ impl<'p> Batch<'p> {
         let state = &mut self.fields[id as usize];
         state.memo = memo;
         state.column = column;
+    }
+
+    /// A column holds text: rules and outputs read JSON in it as text, too.
+    fn eval_code(&mut self, id: FieldId, row: u32, eval: Eval<'_>) -> u32 {
+        match eval(self, row) {
+            Some((_, text)) => self.intern(id, Value::str(&text)),
+            None => ABSENT,
+        }
     }
 
     fn set_bits(&mut self, id: FieldId) {
@@ -395,13 +505,7 @@ impl<'p> Batch<'p> {
                 set(row as u32, code);
             }
         }
-        if state.has_extras {
-            for (&(row, field), codes) in &self.extras {
-                if field == id {
-                    codes.iter().for_each(|&c| set(row, c));
-                }
-            }
-        }
+        state.extras.iter().for_each(|&(row, code)| set(row, code));
     }
 
     fn set(&mut self, atom: AtomId, row: u32) {
@@ -543,8 +647,19 @@ impl<'p> Batch<'p> {
 }
 
 impl FieldState {
+    /// The code of a value; a new one is tested against the field's atoms.
+    #[inline]
+    fn intern(&mut self, atoms: &FieldAtoms, value: Value<'_>) -> u32 {
+        let (code, new) = self.dict.intern(value);
+        if new {
+            self.seen = true;
+            self.test(atoms, value);
+        }
+        code
+    }
+
     /// Tests a new distinct value against the field's atoms.
-    fn test(&mut self, atoms: &super::plan::FieldAtoms, value: Value<'_>) {
+    fn test(&mut self, atoms: &FieldAtoms, value: Value<'_>) {
         let start = self.accepted.len() as u32;
         if !atoms.is_empty() {
             let folded = fold_case(value.text);

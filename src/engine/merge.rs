@@ -1,6 +1,6 @@
 //! What the workers gathered becomes one: exact duplicates are taken out, rows are put in time order.
 
-use super::run::{FileStat, Gathered, IndexEntry, Kept, MAX_REASONS, Spooled};
+use super::run::{Extras, FileStat, Gathered, IndexEntry, Kept, MAX_REASONS, Spooled};
 use crate::event::dict::{ABSENT, Dict};
 use hashbrown::HashSet;
 use polars::prelude::*;
@@ -20,7 +20,7 @@ pub struct EventRows {
     /// Codes of the retained fields, one column a field.
     pub columns: Vec<Vec<u32>>,
     /// Further values of arrays.
-    pub extras: HashMap<(u32, u16), Vec<u32>>,
+    pub extras: Extras,
     /// Span of each event id in `ids`; empty when it has none.
     pub id_spans: Vec<(u32, u32)>,
     /// Text of the event ids.
@@ -117,7 +117,9 @@ pub fn merge(file_count: usize, mut gathered: Vec<Gathered>) -> Result<Merged, S
     let duplicates = find_duplicates(&mut index, &mut out);
     let mut duplicate_counts = vec![0u64; file_count];
     duplicates.iter().for_each(|(file, _)| duplicate_counts[*file as usize] += 1);
-    index.retain(|e| !duplicates.contains(&(e.file, e.record)));
+    if !duplicates.is_empty() {
+        index.retain(|e| !duplicates.contains(&(e.file, e.record)));
+    }
     out.index = index;
     out.files = files.into_iter().zip(duplicate_counts).collect();
     for g in &mut gathered {

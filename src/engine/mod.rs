@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod correlate;
+mod late;
 pub mod merge;
 pub mod plan;
 pub mod run;

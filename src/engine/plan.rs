@@ -1,5 +1,6 @@
 //! What a run asks of one source: fields to read, atoms to test distinct values against, and rules as boolean nodes.
 
+use super::run::Keep;
 use crate::event::Column;
 use crate::rule::detection::{Condition, Detection, Test};
 use crate::rule::load::RuleSet;
@@ -7,8 +8,9 @@ use crate::rule::matcher::{Matcher, TextOp};
 use crate::rule::meta::LogSource;
 use crate::rule::{Body, DetectionRule, FieldRef, Taxonomy};
 use crate::source::mapping::{ColumnExpr, Mapping, PathId};
-use crate::source::walk::{FieldId, Trie};
+use crate::source::walk::{FieldId, Trie, rank};
 use hashbrown::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Index of an atom: a distinct (field, test).
@@ -141,6 +143,9 @@ pub struct SourcePlan {
     /// The column `activity`, where rows with one are retained.
     pub activity: Option<FieldId>,
     by_ref: HashMap<FieldRef, FieldId>,
+    /// Fields that rules read by an alias of the source: apart from the mapping's own reads of that name, which know no alias.
+    /// The flag tells those that get JSON text too.
+    by_alias: HashMap<(String, bool), FieldId>,
     atom_ids: HashMap<(FieldId, String), AtomId>,
     atom_fields: Vec<Vec<FieldId>>,
 }
@@ -151,7 +156,7 @@ pub fn route(rule: &DetectionRule, mapping: &Mapping) -> Routing {
     if wanted.product.is_none() && wanted.service.is_none() && wanted.category.is_none() {
         return Routing::NoLogSource;
     }
-    if is_general(wanted) {
+    if is_general(wanted, mapping) {
         return Routing::Applies;
     }
     let same = |a: &Option<String>, b: &Option<String>| match (a, b) {
@@ -166,15 +171,17 @@ pub fn route(rule: &DetectionRule, mapping: &Mapping) -> Routing {
     if mapping.logsources.iter().any(fits) { Routing::Applies } else { Routing::OtherSource }
 }
 
-fn is_general(logsource: &LogSource) -> bool {
-    logsource.product.as_deref().is_some_and(|p| p.eq_ignore_ascii_case("auditmill")) && logsource.service.is_none()
+/// `product: auditmill` means every source, with a source's id as `service` that one; the category is then the event's column.
+fn is_general(logsource: &LogSource, mapping: &Mapping) -> bool {
+    let same = |a: &Option<String>, b: &str| a.as_deref().is_some_and(|a| a.eq_ignore_ascii_case(b));
+    same(&logsource.product, "auditmill") && (logsource.service.is_none() || same(&logsource.service, &mapping.id))
 }
 
 impl SourcePlan {
     /// Compiles every rule of the set that applies to the source.
     ///
-    /// `retained` are the fields kept for matched rows; `wants` are columns that must be computed for every row.
-    pub fn build(source: u8, mapping: &Arc<Mapping>, rules: &RuleSet, retained: &[FieldRef], keep_active: bool) -> SourcePlan {
+    /// `retained` are the fields kept for matched rows; `keep` says which rows outlive their chunk.
+    pub fn build(source: u8, mapping: &Arc<Mapping>, rules: &RuleSet, retained: &[FieldRef], keep: Keep) -> SourcePlan {
         let mut plan = SourcePlan {
             mapping: mapping.clone(),
             source,
@@ -192,6 +199,7 @@ impl SourcePlan {
             retained: Vec::new(),
             activity: None,
             by_ref: HashMap::new(),
+            by_alias: HashMap::new(),
             atom_ids: HashMap::new(),
             atom_fields: Vec::new(),
         };
@@ -199,11 +207,14 @@ impl SourcePlan {
         plan.detect = mapping.detect.iter().map(|d| paths(d).iter().map(|f| plan.field(f)).collect()).collect();
         plan.time = paths(&mapping.time).iter().map(|f| plan.field(f)).collect();
         plan.event_id = Some(plan.field(&FieldRef::Column(Column::EventId)));
-        plan.status = Some(plan.field(&FieldRef::Column(Column::Status)));
-        if keep_active {
+        // Outcomes are counted where the population is shown; a scan shows what matched.
+        if keep != Keep::Matched {
+            plan.status = Some(plan.field(&FieldRef::Column(Column::Status)));
+        }
+        if keep == Keep::Active {
             plan.activity = Some(plan.field(&FieldRef::Column(Column::Activity)));
         }
-        plan.retained = retained.iter().map(|f| Some(plan.field(f))).collect();
+        plan.retained = retained.iter().map(|f| Some(plan.rule_reference(f))).collect();
         for (i, rule) in rules.rules.iter().enumerate() {
             let Body::Detection(d) = &rule.body else { continue };
             if rule.meta.unset_list.is_some() || route(d, mapping) != Routing::Applies {
@@ -230,13 +241,12 @@ impl SourcePlan {
 
     fn add_rule(&mut self, index: u32, rule: &DetectionRule) {
         let mut fields = Vec::new();
-        let mut named: HashMap<&str, Node> = HashMap::new();
-        for (name, detection) in &rule.selections {
-            let node = self.detection(rule.taxonomy, detection, &mut fields);
-            named.insert(name, node);
+        let mut node = self.condition(rule.taxonomy, &rule.selections, &rule.condition, &mut fields);
+        for filter in &rule.filters {
+            let narrowed = self.condition(filter.taxonomy, &filter.selections, &filter.condition, &mut fields);
+            node = Node::And(vec![node, narrowed]);
         }
-        let mut node = lower_condition(&rule.condition, &named);
-        let needs_category = is_general(&rule.logsource) || rule.taxonomy == Taxonomy::Columns;
+        let needs_category = is_general(&rule.logsource, &self.mapping) || rule.taxonomy == Taxonomy::Columns;
         if let (true, Some(category)) = (needs_category, &rule.logsource.category) {
             let field = self.field(&FieldRef::Column(Column::Category));
             let matcher = Matcher::Text { op: TextOp::Exact, needle: category.to_lowercase(), cased: false };
@@ -246,6 +256,12 @@ impl SourcePlan {
         fields.sort_unstable();
         fields.dedup();
         self.rules.push(PlanRule { rule: index, node, fields });
+    }
+
+    /// Named selections under a condition.
+    fn condition(&mut self, taxonomy: Taxonomy, selections: &BTreeMap<String, Detection>, condition: &Condition, fields: &mut Vec<FieldId>) -> Node {
+        let named = selections.iter().map(|(name, d)| (name.as_str(), self.detection(taxonomy, d, fields))).collect();
+        lower_condition(condition, &named)
     }
 
     /// The plan's field for a reference, added with all that it reads when it is new.
@@ -340,7 +356,10 @@ impl SourcePlan {
                     Ok(FieldRef::Record(path)) => path,
                     _ => members.field.clone(),
                 };
-                let id = self.json_field(&path);
+                let id = match taxonomy {
+                    Taxonomy::Vendor => self.alias_field(&path, true).unwrap_or_else(|| self.json_field(&path)),
+                    Taxonomy::Columns => self.json_field(&path),
+                };
                 fields.push(id);
                 let node = Node::Atom(self.atom(id, key, &Matcher::Members(members.clone())));
                 use crate::rule::detection::Quantifier;
@@ -358,7 +377,37 @@ impl SourcePlan {
 
     fn rule_field(&mut self, taxonomy: Taxonomy, name: &str) -> FieldId {
         let reference = taxonomy.resolve(name).unwrap_or_else(|_| FieldRef::Record(name.to_owned()));
-        self.field(&reference)
+        match taxonomy {
+            Taxonomy::Vendor => self.rule_reference(&reference),
+            // `raw.` reaches the record as it is.
+            Taxonomy::Columns => self.field(&reference),
+        }
+    }
+
+    /// A field as a vendor rule names it: an alias of the source, or the record's.
+    fn rule_reference(&mut self, reference: &FieldRef) -> FieldId {
+        let alias = match reference {
+            FieldRef::Record(name) => self.alias_field(name, false),
+            FieldRef::Column(_) => None,
+        };
+        alias.unwrap_or_else(|| self.field(reference))
+    }
+
+    /// The field of an alias of the source: the record's own path of that name, and below it in rank the paths it stands for.
+    /// So null, absent, `exists` and "never seen" mean for an alias what they mean for any field.
+    fn alias_field(&mut self, name: &str, json: bool) -> Option<FieldId> {
+        let mapping = self.mapping.clone();
+        let paths = mapping.aliases.get(name)?;
+        if let Some(&id) = self.by_alias.get(&(name.to_owned(), json)) {
+            return Some(id);
+        }
+        let id = self.fields.len() as FieldId;
+        let field = FieldRef::Record(name.to_owned());
+        self.fields.push(PlanField { field, filled: Filled::Record, atoms: FieldAtoms::default(), inputs: Vec::new() });
+        self.by_alias.insert((name.to_owned(), json), id);
+        self.trie.add(name, id, json);
+        paths.iter().for_each(|path| self.trie.add_ranked(path, id, json, rank::ALIAS));
+        Some(id)
     }
 
     fn test(&mut self, taxonomy: Taxonomy, id: FieldId, test: &Test, key: &str, fields: &mut Vec<FieldId>) -> Node {

@@ -12,10 +12,10 @@ use crate::source::chunk::{Shape, bom, csv_pieces, first_records, level_of, shap
 use crate::source::discover::Input;
 use crate::source::split::{Level, MAX_RECORD, Piece, Scanner, split_json, split_lines, too_long};
 use crate::source::unpack::{Opened, open};
-use crate::source::walk::{DocumentSeed, Element, ElementSink, RecordSeed, Trie};
+use crate::source::walk::{DocumentSeed, Element, ElementSink, KeyMemory, RecordSeed, Trie};
 use foldhash::quality::RandomState;
 use serde::de::{DeserializeSeed, Deserializer, Error as _};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::BuildHasher;
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -51,7 +51,7 @@ pub struct Spec<'a> {
     /// Which rows are kept.
     pub keep: Keep,
     /// Workers.
-    pub threads: usize,
+    pub pool: &'a rayon::ThreadPool,
     /// Renders every accepted row, into a spool that is read back in order.
     pub render: Option<Render<'a>>,
     /// Told after each file.
@@ -139,6 +139,9 @@ impl FileStat {
     }
 }
 
+/// Further values of arrays, by row and retained field.
+pub type Extras = hashbrown::HashMap<(u32, u16), Vec<u32>>;
+
 /// Rows kept beyond their chunk, by columns.
 #[derive(Debug, Default)]
 pub struct Kept {
@@ -153,7 +156,7 @@ pub struct Kept {
     /// Codes of the retained fields, one column a field.
     pub columns: Vec<Vec<u32>>,
     /// Further values of arrays.
-    pub extras: HashMap<(u32, u16), Vec<u32>>,
+    pub extras: Extras,
     /// Event ids, end offsets into `ids`.
     pub id_ends: Vec<u32>,
     /// Text of the event ids.
@@ -234,17 +237,14 @@ enum Work {
 }
 
 /// Runs all workers and gives what each gathered.
-pub fn run(spec: &Spec<'_>) -> Result<Vec<Gathered>, String> {
+pub fn run(spec: &Spec<'_>) -> Vec<Gathered> {
     let shared = Shared { queue: Mutex::default(), changed: Condvar::new() };
     let hasher = RandomState::default();
-    let threads = spec.threads.max(1);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|e| e.to_string())?;
-    let gathered = pool.broadcast(|context| {
+    spec.pool.broadcast(|context| {
         let mut worker = Worker::new(spec, &shared, &hasher, context.index() as u32);
         worker.work();
         worker.finish()
-    });
-    Ok(gathered)
+    })
 }
 
 struct Worker<'a> {
@@ -257,7 +257,16 @@ struct Worker<'a> {
     packed: Vec<u8>,
     line: Vec<u8>,
     spool_at: u64,
+    /// For each source the codes of the kept values, by retained field and code in the batch.
+    recode: Vec<Recode>,
     out: Gathered,
+}
+
+/// Codes of a batch in terms of the kept values; they hold for one epoch of the batch's dictionaries.
+#[derive(Default)]
+struct Recode {
+    epoch: u32,
+    codes: Vec<Vec<u32>>,
 }
 
 impl<'a> Worker<'a> {
@@ -275,11 +284,12 @@ impl<'a> Worker<'a> {
             shared,
             hasher,
             number,
-            batches: spec.plans.iter().map(Batch::new).collect(),
+            batches: spec.plans.iter().map(|p| Batch::new(p, spec.render.is_some())).collect(),
             buffer: Vec::new(),
             packed: Vec::new(),
             line: Vec::new(),
             spool_at: 0,
+            recode: spec.plans.iter().map(|_| Recode::default()).collect(),
             out,
         }
     }
@@ -327,7 +337,7 @@ impl<'a> Worker<'a> {
     fn offer(&mut self, job: Job) {
         {
             let mut queue = self.shared.lock();
-            if self.spec.threads > 1 && queue.jobs.len() < QUEUE {
+            if self.spec.pool.current_num_threads() > 1 && queue.jobs.len() < QUEUE {
                 queue.jobs.push_back(job);
                 drop(queue);
                 self.shared.changed.notify_all();
@@ -452,12 +462,15 @@ impl<'a> Worker<'a> {
         let Ok(text) = simdutf8::basic::from_utf8(bytes) else { return false };
         let batch = &mut self.batches[source];
         batch.clear();
+        batch.begin_chunk(bytes);
         let trie = &batch.plan.trie;
-        let mut walk = ElementWalk { trie, batch, starts: Vec::new(), base: text.as_ptr() as usize };
+        let memory = batch.take_memory();
+        let mut walk = ElementWalk { trie, memory, batch, starts: Vec::new(), base: text.as_ptr() as usize };
         let mut deserializer = sonic_rs::Deserializer::from_str(text);
         let done =
             DocumentSeed { containers: &self.spec.sources.containers, each: &mut walk }.deserialize(&mut deserializer).is_ok() && deserializer.end().is_ok();
-        let starts = walk.starts;
+        let ElementWalk { starts, memory, .. } = walk;
+        self.batches[source].remember(memory);
         if !done || !record_spans(bytes, &starts, &mut self.batches[source].spans) {
             self.batches[source].clear();
             return false;
@@ -471,6 +484,7 @@ impl<'a> Worker<'a> {
         let mut odd: Vec<Placed> = Vec::new();
         if let Some(s) = source {
             self.batches[s].clear();
+            self.batches[s].begin_chunk(bytes);
         }
         let mut each = |worker: &mut Worker<'_>, start: usize, end: usize, record: u32| {
             let raw = &bytes[start..end];
@@ -548,6 +562,7 @@ impl<'a> Worker<'a> {
         }
         for (source, records) in by_source {
             self.batches[source].clear();
+            self.batches[source].begin_chunk(bytes);
             for (span, record) in records {
                 if let Err(reason) = self.batches[source].add(&bytes[span.0..span.1], span, record) {
                     self.stat(file).reject(Some(record), reason);
@@ -560,7 +575,7 @@ impl<'a> Worker<'a> {
     fn finish_batch(&mut self, file: u32, source: usize, bytes: &[u8]) {
         let mut batches = std::mem::take(&mut self.batches);
         let batch = &mut batches[source];
-        batch.compute();
+        batch.compute(bytes);
         batch.search_keywords(bytes);
         let odd = self.gather(file, source, bytes, batch);
         batch.clear();
@@ -571,7 +586,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Takes what outlives the chunk; gives the records that are of another source.
-    fn gather(&mut self, file: u32, source: usize, bytes: &[u8], batch: &Batch<'_>) -> Vec<Placed> {
+    fn gather(&mut self, file: u32, source: usize, bytes: &[u8], batch: &mut Batch<'_>) -> Vec<Placed> {
         let mut odd = Vec::new();
         let mut stat = std::mem::take(self.stat(file));
         let mut rows: Vec<u32> = vec![u32::MAX; batch.len()];
@@ -609,7 +624,7 @@ impl<'a> Worker<'a> {
                 Keep::All => true,
             };
             if active {
-                *kept = self.keep_row(file, batch, row as u32);
+                *kept = self.keep_row(file, batch, row as u32, bytes);
             }
             if let Some(render) = self.spec.render {
                 self.line.clear();
@@ -622,14 +637,14 @@ impl<'a> Worker<'a> {
         batch.matches(&mut |rule, row| hits.push((rule, row)));
         for (rule, row) in hits {
             if rows[row as usize] == u32::MAX {
-                rows[row as usize] = self.keep_row(file, batch, row);
+                rows[row as usize] = self.keep_row(file, batch, row, bytes);
             }
             self.out.matches.push((rule, rows[row as usize]));
         }
         odd
     }
 
-    fn keep_row(&mut self, file: u32, batch: &Batch<'_>, row: u32) -> u32 {
+    fn keep_row(&mut self, file: u32, batch: &mut Batch<'_>, row: u32, bytes: &[u8]) -> u32 {
         let kept = &mut self.out.kept;
         let number = kept.time.len() as u32;
         kept.time.push(batch.times[row as usize]);
@@ -640,21 +655,37 @@ impl<'a> Worker<'a> {
             kept.ids.push_str(&id);
         }
         kept.id_ends.push(kept.ids.len() as u32);
+        let recode = &mut self.recode[batch.plan.source as usize];
+        if recode.codes.is_empty() || recode.epoch != batch.epoch() {
+            *recode = Recode { epoch: batch.epoch(), codes: vec![Vec::new(); batch.plan.retained.len()] };
+        }
         for (k, field) in batch.plan.retained.iter().enumerate() {
-            let mut codes: Vec<u32> = Vec::new();
-            if let Some(field) = field {
-                let dict = &mut kept.dict;
-                batch.each_value(*field, row, &mut |v| {
-                    // A null or an object is no value to group or show.
-                    if v.kind.is_text() || v.kind == Kind::Json {
-                        let (code, _) = dict.intern(if v.kind == Kind::Json { v } else { Value::str(v.text) });
-                        codes.push(code);
+            let mut first = ABSENT;
+            let mut more: Vec<u32> = Vec::new();
+            if let Some(field) = *field {
+                let (known, dict) = (&mut recode.codes[k], &mut kept.dict);
+                batch.each_kept_code(field, row, bytes, &mut |batch, code| {
+                    if known.len() <= code as usize {
+                        known.resize(code as usize + 1, UNKNOWN);
+                    }
+                    if known[code as usize] == UNKNOWN {
+                        // A null or an object is no value to group or show.
+                        known[code as usize] = match batch.value(field, code) {
+                            Some(v) if v.kind == Kind::Json => dict.intern(v).0,
+                            Some(v) if v.kind.is_text() => dict.intern(Value::str(v.text)).0,
+                            _ => ABSENT,
+                        };
+                    }
+                    match known[code as usize] {
+                        ABSENT => {}
+                        code if first == ABSENT => first = code,
+                        code => more.push(code),
                     }
                 });
             }
-            kept.columns[k].push(codes.first().copied().unwrap_or(ABSENT));
-            if codes.len() > 1 {
-                kept.extras.insert((number, k as u16), codes.split_off(1));
+            kept.columns[k].push(first);
+            if !more.is_empty() {
+                kept.extras.insert((number, k as u16), more);
             }
         }
         number
@@ -675,6 +706,9 @@ impl<'a> Worker<'a> {
         self.out
     }
 }
+
+/// A code whose counterpart is not known yet.
+const UNKNOWN: u32 = u32::MAX;
 
 /// A record's span in its chunk, and its number.
 type Placed = ((usize, usize), u32);
@@ -713,6 +747,7 @@ fn plain_reason(error: &serde_json::Error) -> String {
 
 struct ElementWalk<'b, 'p> {
     trie: &'p Trie,
+    memory: KeyMemory,
     batch: &'b mut Batch<'p>,
     starts: Vec<usize>,
     base: usize,
@@ -721,7 +756,7 @@ struct ElementWalk<'b, 'p> {
 impl ElementSink for ElementWalk<'_, '_> {
     #[inline]
     fn element<'de, D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error> {
-        match (RecordSeed { trie: self.trie, sink: &mut *self.batch }).deserialize(deserializer)? {
+        match (RecordSeed { trie: self.trie, memory: &mut self.memory, sink: &mut *self.batch }).deserialize(deserializer)? {
             Element::Object(Some(address)) => {
                 self.starts.push(address - self.base);
                 self.batch.end_row(self.starts.len() as u32);

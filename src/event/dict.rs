@@ -1,6 +1,6 @@
 //! Distinct values, each kept once and named by a code.
 
-use super::value::{Kind, Value};
+use super::value::{Kind, Value, same_text};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
@@ -8,10 +8,16 @@ use std::hash::BuildHasher;
 /// Code of a field that the record does not have.
 pub const ABSENT: u32 = 0;
 
+/// Slots of the values met lately.
+const RECENT: usize = 256;
+
 /// A dictionary of distinct values; codes start at 1.
 #[derive(Debug)]
 pub struct Dict {
     table: HashTable<u32>,
+    /// Codes of values met lately, by a few of their bytes: most values of a log are among them, and finding them here
+    /// costs a comparison instead of a hash and two more cache lines.
+    recent: Box<[u32; RECENT]>,
     text: String,
     spans: Vec<(u32, u32, Kind)>,
     hasher: RandomState,
@@ -19,7 +25,13 @@ pub struct Dict {
 
 impl Default for Dict {
     fn default() -> Dict {
-        Dict { table: HashTable::new(), text: String::new(), spans: vec![(0, 0, Kind::Null)], hasher: RandomState::default() }
+        Dict {
+            table: HashTable::new(),
+            recent: Box::new([ABSENT; RECENT]),
+            text: String::new(),
+            spans: vec![(0, 0, Kind::Null)],
+            hasher: RandomState::default(),
+        }
     }
 }
 
@@ -27,11 +39,22 @@ impl Dict {
     /// The code of a value; `true` when it was not there before.
     #[inline]
     pub fn intern(&mut self, value: Value<'_>) -> (u32, bool) {
+        let slot = recent_slot(value.text.as_bytes());
+        let code = self.recent[slot];
+        if self.is(code, value) {
+            return (code, false);
+        }
+        let (code, new) = self.look_up(value);
+        self.recent[slot] = code;
+        (code, new)
+    }
+
+    fn look_up(&mut self, value: Value<'_>) -> (u32, bool) {
         let hash = self.hasher.hash_one((value.kind as u8, value.text));
         let (text, spans) = (&self.text, &self.spans);
         let found = self.table.find(hash, |&code| {
             let (start, end, kind) = spans[code as usize];
-            kind == value.kind && &text[start as usize..end as usize] == value.text
+            kind == value.kind && same_text(&text[start as usize..end as usize], value.text)
         });
         if let Some(&code) = found {
             return (code, false);
@@ -51,6 +74,13 @@ impl Dict {
             hasher.hash_one((kind as u8, &text[start as usize..end as usize]))
         });
         code
+    }
+
+    /// Whether a code stands for this very value.
+    #[inline]
+    fn is(&self, code: u32, value: Value<'_>) -> bool {
+        let (start, end, kind) = self.spans[code as usize];
+        kind == value.kind && code != ABSENT && same_text(&self.text[start as usize..end as usize], value.text)
     }
 
     /// The value of a code; `None` for [`ABSENT`].
@@ -85,7 +115,18 @@ impl Dict {
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.table.clear();
+        self.recent.fill(ABSENT);
         self.text.clear();
         self.spans.truncate(1);
     }
+}
+
+/// A slot from the length and the ends of a text.
+#[inline]
+fn recent_slot(text: &[u8]) -> usize {
+    let word = |bytes: Option<&[u8; 8]>| u64::from_le_bytes(*bytes.unwrap_or(&[0; 8]));
+    let ends =
+        if text.len() >= 8 { word(text.first_chunk()) ^ word(text.last_chunk()).rotate_left(29) } else { text.iter().fold(0, |n, b| n << 8 | u64::from(*b)) };
+    let mixed = (ends ^ (text.len() as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 56) as usize % RECENT
 }

@@ -111,11 +111,49 @@ pub fn local_to_utc(naive: NaiveDateTime, zone: chrono_tz::Tz) -> Option<i64> {
 
 /// RFC 3339 in UTC: whole seconds without a fraction, else six digits.
 pub fn format_time(micros: i64) -> String {
-    match DateTime::<Utc>::from_timestamp_micros(micros) {
-        Some(t) if t.nanosecond() == 0 => t.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        Some(t) => t.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
-        None => format!("{micros} us"),
+    let mut out = Vec::with_capacity(27);
+    push_time(micros, &mut out);
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// Appends what [`format_time`] gives. Written out by hand: outputs hold a time for every match.
+pub fn push_time(micros: i64, out: &mut Vec<u8>) {
+    let (seconds, fraction) = (micros.div_euclid(SECOND), micros.rem_euclid(SECOND));
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let (year, month, day) = civil_from_days(days);
+    if !(0..=9999).contains(&year) {
+        let text = match DateTime::<Utc>::from_timestamp_micros(micros) {
+            Some(t) if t.nanosecond() == 0 => t.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            Some(t) => t.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+            None => format!("{micros} us"),
+        };
+        out.extend_from_slice(text.as_bytes());
+        return;
     }
+    let two = |n: i64| [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
+    let mut text = *b"0000-00-00T00:00:00";
+    let parts = [year / 100, year % 100, month, day, second / 3600, second / 60 % 60, second % 60];
+    for (at, n) in [0, 2, 5, 8, 11, 14, 17].into_iter().zip(parts) {
+        text[at..at + 2].copy_from_slice(&two(n));
+    }
+    out.extend_from_slice(&text);
+    if fraction != 0 {
+        out.push(b'.');
+        [fraction / 10_000, fraction / 100 % 100, fraction % 100].into_iter().for_each(|n| out.extend_from_slice(&two(n)));
+    }
+    out.push(b'Z');
+}
+
+/// Year, month and day of a day counted from 1970-01-01: the inverse of [`days_from_civil`].
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let doe = z.rem_euclid(146_097);
+    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let (day, month) = (doy - (153 * mp + 2) / 5 + 1, if mp < 10 { mp + 3 } else { mp - 9 });
+    (yoe + era * 400 + i64::from(month <= 2), month, day)
 }
 
 /// `YYYY-MM-DD hh:mm:ss` in a zone, for people.
@@ -209,6 +247,20 @@ mod tests {
             let text = format!("{y:04}-{m:02}-{d:02}T{:02}:{:02}:{:02}.{us:06}Z", s / 3600, s % 3600 / 60, s % 60);
             let expected = DateTime::parse_from_rfc3339(&text).ok().map(|t| t.timestamp_micros());
             prop_assert_eq!(parse_rfc3339_utc(text.as_bytes()), expected);
+        }
+
+        #[test]
+        fn times_are_written_as_chrono_writes_them(micros in prop_oneof![
+            -90_000_000_000_000_000i64..300_000_000_000_000_000,
+            (-90_000_000_000i64..300_000_000_000).prop_map(|s| s * SECOND),
+            any::<i64>(),
+        ]) {
+            let expected = match DateTime::<Utc>::from_timestamp_micros(micros) {
+                Some(t) if t.nanosecond() == 0 => t.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                Some(t) => t.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+                None => format!("{micros} us"),
+            };
+            prop_assert_eq!(format_time(micros), expected);
         }
 
         #[test]

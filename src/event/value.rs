@@ -52,6 +52,20 @@ impl<'a> Value<'a> {
     }
 }
 
+/// Whether two texts are equal; short ones, which keys and most values are, without a call.
+#[inline]
+pub fn same_text(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    // Two chunks that may overlap cover the text.
+    match a.len() {
+        n if n != b.len() => false,
+        8..16 => a.first_chunk::<8>() == b.first_chunk::<8>() && a.last_chunk::<8>() == b.last_chunk::<8>(),
+        16..=32 => a.first_chunk::<16>() == b.first_chunk::<16>() && a.last_chunk::<16>() == b.last_chunk::<16>(),
+        4..8 => a.first_chunk::<4>() == b.first_chunk::<4>() && a.last_chunk::<4>() == b.last_chunk::<4>(),
+        _ => a == b,
+    }
+}
+
 /// A number compared exactly: integers as integers, never through a float.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Number {
@@ -162,6 +176,20 @@ mod tests {
         assert_eq!(Number::Int(1).compare(Number::Float(1.0)), Ordering::Equal);
         assert_eq!(Number::Int(9007199254740993).compare(Number::Float(9007199254740992.0)), Ordering::Greater);
         assert_eq!(Number::Float(1.5).compare(Number::Int(1)), Ordering::Greater);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn short_texts_are_compared_whole(a in "[ab]{0,40}", at in 0usize..40, other in "[ab]{0,40}") {
+            let mut changed = a.clone().into_bytes();
+            if let Some(b) = changed.get_mut(at) {
+                *b = b'c';
+            }
+            let changed = String::from_utf8(changed).expect("ascii");
+            proptest::prop_assert!(same_text(&a, &a.clone()));
+            proptest::prop_assert_eq!(same_text(&a, &changed), a == changed);
+            proptest::prop_assert_eq!(same_text(&a, &other), a == other);
+        }
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Findings: one for each rule, entity and burst, each with all of its evidence.
 
+pub mod find;
 pub mod rule_tests;
 pub mod scan;
+pub mod states;
 
 use crate::rule::load::hex;
 use crate::rule::meta::RuleMeta;
@@ -45,7 +47,7 @@ impl Finding {
             digest.update((part.len() as u64).to_le_bytes());
             digest.update(part);
         }
-        let id = format!("F-{}", &hex(&digest.finalize())[..16]);
+        let id = format!("F-{}", hex(&digest.finalize()[..8]));
         Some(Finding { id, rule, entity, first: times[first as usize], last: times[last as usize], rows })
     }
 

@@ -3,10 +3,10 @@
 use super::scan::{Period, ScanRequest, Window, scan};
 use crate::engine::run::Keep;
 use crate::event::time::{format_time, parse_duration, parse_time};
-use crate::rule::load::{RuleFile, RuleSet, load_rules};
+use crate::rule::Rule;
+use crate::rule::load::{RuleFile, RuleSet, load_rules_through};
 use crate::rule::meta::{Expectation, RuleTest};
 use crate::rule::vars::Vars;
-use crate::rule::{Body, Rule};
 use crate::source::SourceSet;
 use crate::source::discover::{Discovered, Input, Origin};
 use serde_json::Value;
@@ -35,7 +35,7 @@ pub fn run_tests(set: &RuleSet, files: &[RuleFile], vars: &Vars, sources: &Sourc
             } else {
                 let mut with = vars.clone();
                 with.lists.extend(test.lists.iter().map(|(k, v)| (k.clone(), Some(v.clone()))));
-                let again = load_rules(files.to_vec(), &with);
+                let again = load_rules_through(files.to_vec(), &with, set.pipelines.clone());
                 match again.rules.iter().find(|r| r.meta.id == rule.meta.id) {
                     Some(r) => run_one(&again, r, test, sources),
                     None => Err("the rule does not load with the test's lists".into()),
@@ -48,12 +48,7 @@ pub fn run_tests(set: &RuleSet, files: &[RuleFile], vars: &Vars, sources: &Sourc
 }
 
 fn run_one(set: &RuleSet, rule: &Rule, test: &RuleTest, sources: &SourceSet) -> Result<(), String> {
-    let mut rules = vec![rule.clone()];
-    if let Body::Correlation(c) = &rule.body {
-        for reference in &c.rules {
-            rules.push(set.rules[set.find(reference, &rule.meta.file)?].clone());
-        }
-    }
+    let subset = set.only(set.rules.iter().position(|r| r.meta.id == rule.meta.id).ok_or("the rule is not of this set")?);
     let source = test.source.as_deref().unwrap_or("auditmill");
     let mapping = sources.mappings.iter().position(|m| m.id == source).ok_or_else(|| format!("no source has the id `{source}`"))?;
     let time_paths: Vec<&str> = sources.mappings[mapping].time.iter().map(|p| sources.mappings[mapping].paths[*p].as_str()).collect();
@@ -66,7 +61,6 @@ fn run_one(set: &RuleSet, rule: &Rule, test: &RuleTest, sources: &SourceSet) -> 
             count += 1;
         }
     }
-    let subset = RuleSet { rules, ..RuleSet::default() };
     let input = Input { name: "test".into(), origin: Origin::Bytes(Arc::new(bytes)), named: true };
     let only = SourceSet { mappings: vec![sources.mappings[mapping].clone()], containers: sources.containers.clone() };
     let result = scan(ScanRequest {

@@ -1,15 +1,15 @@
 //! A whole scan: inputs, rules and sources in, findings and their counts out.
 
-use super::{Finding, MAX_BURST, QUIET, RECORD_LONGEST, RECORD_QUIET, bursts};
+use super::Finding;
+pub use super::states::RuleState;
+use super::states::rule_states;
 use crate::diag::{Reject, UserError};
-use crate::engine::correlate::{Base, correlate};
-use crate::engine::merge::{EventRows, Merged, merge};
-use crate::engine::plan::{Routing, SourcePlan, route};
+use crate::engine::merge::{EventRows, merge};
+use crate::engine::plan::SourcePlan;
 use crate::engine::run::{Keep, Render, Spec, run};
 use crate::event::Column;
 use crate::event::Outcome;
-use crate::event::time::{SECOND, format_time};
-use crate::rule::correlation::CorrelationKind;
+use crate::event::time::SECOND;
 use crate::rule::load::RuleSet;
 use crate::rule::meta::Level;
 use crate::rule::{Body, FieldRef, Taxonomy};
@@ -65,19 +65,6 @@ pub struct ScanRequest<'a, 'c> {
     pub render: Option<Render<'c>>,
     /// Told after each file.
     pub progress: &'c (dyn Fn(usize) + Sync),
-}
-
-/// The one state that a rule of a run ends in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RuleState {
-    /// It could have hit.
-    Ran,
-    /// Fields that no event of the run has.
-    CouldNotMatch(Vec<String>),
-    /// No source of the run is meant by it, or the run read no event of such a source.
-    NotApplicable(String),
-    /// It needs something that is not set.
-    NotAssessable(String),
 }
 
 /// One file of a run.
@@ -169,6 +156,8 @@ pub struct Scan<'a> {
     pub spooled: Vec<crate::engine::run::Spooled>,
     /// Their spools.
     pub spools: Vec<Option<std::fs::File>>,
+    /// The run's workers.
+    pub pool: rayon::ThreadPool,
 }
 
 /// Fifteen minutes: every zone's days begin at a multiple of it. Microseconds.
@@ -180,26 +169,23 @@ const FINDING_COLUMNS: [Column; 2] = [Column::User, Column::Resource];
 /// Runs a scan.
 pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
     let retained = retained_fields(request.rules, request.columns);
-    let plans: Vec<SourcePlan> = request
-        .sources
-        .mappings
-        .iter()
-        .enumerate()
-        .map(|(i, m)| SourcePlan::build(i as u8, m, request.rules, &retained, request.keep == Keep::Active))
-        .collect();
+    let plans: Vec<SourcePlan> =
+        request.sources.mappings.iter().enumerate().map(|(i, m)| SourcePlan::build(i as u8, m, request.rules, &retained, request.keep)).collect();
     let inputs = request.found.inputs;
+    let broken = |e: String| UserError::new(format!("the run failed: {e}"));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(request.threads.max(1)).build().map_err(|e| broken(e.to_string()))?;
     let spec = Spec {
         inputs: &inputs,
         sources: request.sources,
         plans: &plans,
         retained: &retained,
         keep: request.keep,
-        threads: request.threads,
+        pool: &pool,
         render: request.render,
         progress: request.progress,
     };
-    let broken = |e: String| UserError::new(format!("the run failed: {e}"));
-    let merged = merge(inputs.len(), run(&spec).map_err(broken)?).map_err(broken)?;
+    let gathered = run(&spec);
+    let merged = pool.install(|| merge(inputs.len(), gathered)).map_err(broken)?;
     let files: Vec<FileReport> = inputs
         .iter()
         .zip(&merged.files)
@@ -223,15 +209,16 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
         duplicates: t.duplicates + f.duplicates,
     });
     let period = resolve_window(request.window, &files);
-    let mut quarters = BTreeMap::new();
+    let mut counted: hashbrown::HashMap<(i64, Outcome), u64> = hashbrown::HashMap::new();
     let mut period_span: Option<(i64, i64)> = None;
     for e in &merged.index {
         let time = i64::from(e.seconds) * SECOND;
         if period.contains(time) {
             period_span = Some(period_span.map_or((time, time), |(a, b)| (a.min(time), b.max(time))));
-            *quarters.entry((time - time.rem_euclid(QUARTER), e.outcome)).or_insert(0) += 1;
+            *counted.entry((time - time.rem_euclid(QUARTER), e.outcome)).or_insert(0) += 1;
         }
     }
+    let quarters: BTreeMap<(i64, Outcome), u64> = counted.into_iter().collect();
     let states = rule_states(request.rules, &plans, &merged);
     let mut scan = Scan {
         sources: request.sources,
@@ -255,6 +242,7 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
         rows: merged.rows,
         spooled: merged.spooled,
         spools: merged.spools,
+        pool,
     };
     scan.find(&merged.matches)?;
     Ok(scan)
@@ -273,79 +261,19 @@ fn resolve_window(window: Window, files: &[FileReport]) -> Period {
 /// Fields that must outlive their chunk: for findings, for correlations, and those asked for.
 fn retained_fields(rules: &RuleSet, columns: &[Column]) -> Vec<FieldRef> {
     let mut out: Vec<FieldRef> = FINDING_COLUMNS.iter().chain(columns).map(|c| FieldRef::Column(*c)).collect();
-    for rule in &rules.rules {
+    for (i, rule) in rules.rules.iter().enumerate() {
         let Body::Correlation(c) = &rule.body else { continue };
-        for base in bases(rules, rule) {
-            let Body::Detection(d) = &rules.rules[base].body else { continue };
-            out.extend(c.group_by.iter().chain(&c.fields).filter_map(|f| d.taxonomy.resolve(f).ok()));
+        for &base in rules.bases(i) {
+            let names: Vec<&str> = [&c.group_by, &c.fields].into_iter().filter_map(|f| rules.fields_for(c, base, f).ok()).flatten().collect();
+            for leaf in rules.leaves(base) {
+                let Body::Detection(d) = &rules.rules[leaf].body else { continue };
+                out.extend(names.iter().filter_map(|f| d.taxonomy.resolve(f).ok()));
+            }
         }
     }
     let mut seen = BTreeSet::new();
     out.retain(|f| seen.insert(f.clone()));
     out
-}
-
-fn bases(rules: &RuleSet, rule: &crate::rule::Rule) -> Vec<usize> {
-    match &rule.body {
-        Body::Correlation(c) => c.rules.iter().filter_map(|r| rules.find(r, &rule.meta.file).ok()).collect(),
-        Body::Detection(_) => Vec::new(),
-    }
-}
-
-fn rule_states(rules: &RuleSet, plans: &[SourcePlan], merged: &Merged) -> Vec<RuleState> {
-    let read: Vec<&SourcePlan> = plans.iter().filter(|p| merged.by_source.get(p.source as usize).is_some_and(|n| *n > 0)).collect();
-    let detection = |i: usize| -> RuleState {
-        let rule = &rules.rules[i];
-        let Body::Detection(d) = &rule.body else { return RuleState::Ran };
-        if let Some(list) = &rule.meta.unset_list {
-            return RuleState::NotAssessable(format!("the list `{list}` is not set; give it in a --vars file"));
-        }
-        let routes: Vec<Routing> = plans.iter().map(|p| route(d, &p.mapping)).collect();
-        if routes.iter().all(|r| *r == Routing::NoLogSource) {
-            return RuleState::NotApplicable("it has no logsource".into());
-        }
-        let mine: Vec<&&SourcePlan> = read.iter().filter(|p| routes[p.source as usize] == Routing::Applies).collect();
-        if mine.is_empty() {
-            let l = &d.logsource;
-            let words: Vec<&str> = [&l.product, &l.service, &l.category].into_iter().flatten().map(String::as_str).collect();
-            return RuleState::NotApplicable(format!("no log of {} was read", words.join("/")));
-        }
-        // It could have hit where some source of the run has every field that the rule cannot do without.
-        let mut missing: Option<Vec<String>> = None;
-        for plan in mine {
-            let Some(entry) = plan.rules.iter().find(|r| r.rule as usize == i) else { continue };
-            let unseen: Vec<u16> = entry.fields.iter().copied().filter(|f| !merged.seen[plan.source as usize].contains(f)).collect();
-            if can_hit(&entry.node, plan, &unseen) {
-                return RuleState::Ran;
-            }
-            let names: Vec<String> = unseen.iter().map(|f| plan.fields[*f as usize].name()).collect();
-            if missing.as_ref().is_none_or(|m| names.len() < m.len()) {
-                missing = Some(names);
-            }
-        }
-        missing.map_or(RuleState::Ran, RuleState::CouldNotMatch)
-    };
-    (0..rules.rules.len())
-        .map(|i| match &rules.rules[i].body {
-            Body::Detection(_) => detection(i),
-            Body::Correlation(_) => {
-                let states: Vec<RuleState> = bases(rules, &rules.rules[i]).into_iter().map(detection).collect();
-                if states.contains(&RuleState::Ran) { RuleState::Ran } else { states.into_iter().next().unwrap_or(RuleState::Ran) }
-            }
-        })
-        .collect()
-}
-
-/// Whether the condition can hold when these fields never occur: their atoms are then never set.
-fn can_hit(node: &crate::engine::plan::Node, plan: &SourcePlan, unseen: &[u16]) -> bool {
-    use crate::engine::plan::Node;
-    match node {
-        Node::Atom(a) => !plan.atom_fields(*a).iter().any(|f| unseen.contains(f)),
-        Node::Not(_) => true,
-        Node::And(nodes) => nodes.iter().all(|n| can_hit(n, plan, unseen)),
-        Node::Or(nodes) => nodes.iter().any(|n| can_hit(n, plan, unseen)),
-        Node::AtLeast(n, nodes) => nodes.iter().filter(|x| can_hit(x, plan, unseen)).count() as u64 >= *n,
-    }
 }
 
 impl Scan<'_> {
@@ -376,111 +304,6 @@ impl Scan<'_> {
     /// Highest level among the findings.
     pub fn highest_level(&self) -> Option<Level> {
         self.findings.iter().map(|f| self.rules.rules[f.rule].meta.level).max()
-    }
-
-    /// Names an event so that the name does not depend on files.
-    fn event_name(&self, row: u32) -> String {
-        match self.rows.event_id(row) {
-            Some(id) => id.to_owned(),
-            None => {
-                let parts = [self.column(Column::User, row), self.column(Column::Resource, row)].map(|p| p.unwrap_or_default().to_owned());
-                format!("{} {} {}", format_time(self.rows.time[row as usize]), parts[0], parts[1])
-            }
-        }
-    }
-
-    fn find(&mut self, matches: &[(u32, u32)]) -> Result<(), UserError> {
-        let mut by_rule: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-        for &(rule, row) in matches {
-            by_rule.entry(rule).or_default().push(row);
-        }
-        let mut findings: Vec<Finding> = Vec::new();
-        let mut silent: BTreeSet<usize> = BTreeSet::new();
-        for (i, rule) in self.rules.rules.iter().enumerate() {
-            let Body::Correlation(c) = &rule.body else { continue };
-            let mut inputs = Vec::new();
-            for base in bases(self.rules, rule) {
-                let Body::Detection(d) = &self.rules.rules[base].body else { continue };
-                let index = |f: &String| d.taxonomy.resolve(f).ok().and_then(|r| self.field(&r));
-                inputs.push(Base {
-                    rows: by_rule.get(&(base as u32)).cloned().unwrap_or_default(),
-                    group_by: c.group_by.iter().filter_map(index).collect(),
-                    fields: if c.kind == CorrelationKind::ValueCount { c.fields.iter().filter_map(index).collect() } else { Vec::new() },
-                });
-                let m = &self.rules.rules[base].meta;
-                if !c.generate && (m.level <= Level::Low || m.file == rule.meta.file) {
-                    silent.insert(base);
-                }
-            }
-            let found = correlate(c, &inputs, &self.rows).map_err(|e| UserError::new(format!("correlating failed: {e}")))?;
-            self.ungrouped[i] = found.without_group;
-            for burst in found.bursts {
-                if !self.period.contains(burst.crossed) {
-                    continue;
-                }
-                let entity: Vec<(String, String)> =
-                    c.group_by.iter().zip(&burst.group).map(|(f, code)| (f.clone(), self.rows.dict.text(*code).unwrap_or_default().to_owned())).collect();
-                self.hits[i] += 1;
-                let longest = MAX_BURST.max(c.timespan);
-                for part in bursts(&burst.rows, &self.rows.time, i64::MAX, longest) {
-                    findings.extend(Finding::new(i, &rule.meta, entity.clone(), part.to_vec(), &self.rows.time, &self.event_name(part[0])));
-                }
-            }
-        }
-        for (&rule, rows) in &by_rule {
-            let rows: Vec<u32> = rows.iter().copied().filter(|r| self.period.contains(self.rows.time[*r as usize])).collect();
-            self.hits[rule as usize] = rows.len() as u64;
-            self.matches.extend(rows.iter().map(|r| (rule, *r)));
-            let made = self.detection_findings(rule as usize, &rows);
-            if silent.contains(&(rule as usize)) {
-                self.hidden += made.len() as u64;
-            } else {
-                findings.extend(made);
-            }
-        }
-        self.matches.sort_unstable_by_key(|&(rule, row)| (row, rule));
-        let rules = &self.rules.rules;
-        findings.sort_by(|a, b| {
-            let level = |f: &Finding| rules[f.rule].meta.level;
-            level(b)
-                .cmp(&level(a))
-                .then(a.first.cmp(&b.first))
-                .then_with(|| rules[a.rule].meta.id.cmp(&rules[b.rule].meta.id))
-                .then_with(|| a.entity.cmp(&b.entity))
-                .then_with(|| a.id.cmp(&b.id))
-        });
-        self.findings = findings;
-        Ok(())
-    }
-
-    /// One finding for each entity and burst of a detection's matches.
-    fn detection_findings(&self, rule: usize, rows: &[u32]) -> Vec<Finding> {
-        let user = self.field(&FieldRef::Column(Column::User));
-        let resource = self.field(&FieldRef::Column(Column::Resource));
-        let code = |field: Option<usize>, row: u32| field.map_or(0, |f| self.rows.columns[f][row as usize]);
-        let mut groups: BTreeMap<(u8, u32), Vec<u32>> = BTreeMap::new();
-        for &row in rows {
-            let key = match (code(user, row), code(resource, row)) {
-                (0, 0) => (2, 0),
-                (0, r) => (1, r),
-                (u, _) => (0, u),
-            };
-            groups.entry(key).or_default().push(row);
-        }
-        let meta = &self.rules.rules[rule].meta;
-        let mut out = Vec::new();
-        for ((kind, code), rows) in groups {
-            let entity = match (kind, self.rows.dict.text(code)) {
-                (0, Some(u)) => vec![("user".to_owned(), u.to_owned())],
-                (1, Some(r)) => vec![("resource".to_owned(), r.to_owned())],
-                _ => Vec::new(),
-            };
-            let (quiet, longest) = if meta.level == Level::Informational { (RECORD_QUIET, RECORD_LONGEST) } else { (QUIET, MAX_BURST) };
-            for part in bursts(&rows, &self.rows.time, quiet, longest) {
-                out.extend(Finding::new(rule, meta, entity.clone(), part.to_vec(), &self.rows.time, &self.event_name(part[0])));
-            }
-        }
-        out
     }
 
     /// Whose field names a rule uses.

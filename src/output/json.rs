@@ -1,10 +1,13 @@
 //! `auditmill.findings/v1`: the shape that scripts rely on; its own structs, so that internals can change.
 
-use crate::event::time::format_time;
+use super::evidence::{Evidence, json_text, push_json_text, push_number, write_parallel};
+use crate::event::time::{format_time, push_time};
 use crate::exit::ExitStatus;
 use crate::finding::Finding;
 use crate::finding::scan::{RuleState, Scan, Totals};
 use crate::rule::Body;
+use crate::rule::correlation::{CorrelationKind, Limit, Presence};
+use crate::rule::matcher::NumberOp;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -19,9 +22,10 @@ struct Document<'a> {
     rules: Vec<RuleJson<'a>>,
     rule_problems: &'a [crate::diag::RuleProblem],
     rules_hash: &'a str,
+    pipelines: Vec<PipelineJson<'a>>,
     hidden_findings: u64,
     exit_status: Vec<u8>,
-    findings: Vec<FindingJson<'a>>,
+    findings: [(); 0],
 }
 
 #[derive(Serialize)]
@@ -64,51 +68,67 @@ struct RuleJson<'a> {
     without_group: u64,
 }
 
-/// One finding.
+/// A pipeline that rules went through, in the order of application.
 #[derive(Serialize)]
-struct FindingJson<'a> {
-    id: &'a str,
-    rule_id: &'a str,
-    rule_title: &'a str,
-    level: &'static str,
-    role: &'static str,
-    entity: serde_json::Map<String, serde_json::Value>,
-    first: String,
-    last: String,
-    count: usize,
-    events: Vec<EventJson<'a>>,
-}
-
-#[derive(Serialize)]
-struct EventJson<'a> {
-    event_id: Option<&'a str>,
-    time: String,
+struct PipelineJson<'a> {
+    name: &'a str,
     file: &'a str,
-    record: u32,
+    hash: &'a str,
+    rules: usize,
 }
 
-fn finding_json<'a>(scan: &'a Scan<'_>, finding: &'a Finding) -> FindingJson<'a> {
-    let meta = &scan.rules.rules[finding.rule].meta;
-    FindingJson {
-        id: &finding.id,
-        rule_id: &meta.id,
-        rule_title: &meta.title,
-        level: meta.level.name(),
-        role: meta.role.name(),
-        entity: finding.entity.iter().map(|(f, v)| (f.clone(), if v.is_empty() { serde_json::Value::Null } else { v.clone().into() })).collect(),
-        first: format_time(finding.first),
-        last: format_time(finding.last),
-        count: finding.count(),
-        events: finding
-            .rows()
+/// Renders findings; what is the same for all findings of a rule is escaped once.
+struct FindingText<'s> {
+    rules: Vec<String>,
+    evidence: Evidence<'s>,
+}
+
+impl<'s> FindingText<'s> {
+    fn new(scan: &'s Scan<'s>) -> FindingText<'s> {
+        let rules = scan
+            .rules
+            .rules
             .iter()
-            .map(|&row| EventJson {
-                event_id: scan.rows.event_id(row),
-                time: format_time(scan.rows.time[row as usize]),
-                file: scan.file_name(row),
-                record: scan.rows.record[row as usize],
+            .map(|r| {
+                let m = &r.meta;
+                let (id, title) = (json_text(&m.id), json_text(&m.title));
+                format!("\"rule_id\":{id},\"rule_title\":{title},\"level\":\"{}\",\"role\":\"{}\",\"entity\":{{", m.level.name(), m.role.name())
             })
-            .collect(),
+            .collect();
+        FindingText { rules, evidence: Evidence::new(scan) }
+    }
+
+    /// Appends a finding as one JSON object.
+    fn push(&self, finding: &Finding, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"id\":");
+        push_json_text(&finding.id, out);
+        out.push(b',');
+        out.extend_from_slice(self.rules[finding.rule].as_bytes());
+        // Keys of an entity stand in alphabetical order, each once.
+        let mut entity: Vec<(&str, &str)> = finding.entity.iter().map(|(f, v)| (f.as_str(), v.as_str())).collect();
+        entity.sort_by_key(|e| e.0);
+        entity.dedup_by_key(|e| e.0);
+        for (i, (field, value)) in entity.into_iter().enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            push_json_text(field, out);
+            out.push(b':');
+            if value.is_empty() { out.extend_from_slice(b"null") } else { push_json_text(value, out) }
+        }
+        out.extend_from_slice(b"},\"first\":\"");
+        push_time(finding.first, out);
+        out.extend_from_slice(b"\",\"last\":\"");
+        push_time(finding.last, out);
+        out.extend_from_slice(b"\",\"count\":");
+        push_number(finding.count() as u64, out);
+        out.extend_from_slice(b",\"events\":[");
+        for (i, &row) in finding.rows().iter().enumerate() {
+            out.extend_from_slice(if i == 0 { b"{" } else { b",{" });
+            self.evidence.push(row, out);
+            out.push(b'}');
+        }
+        out.extend_from_slice(b"]}");
     }
 }
 
@@ -169,48 +189,86 @@ pub fn write_json(scan: &Scan<'_>, findings: &[&Finding], statuses: &[ExitStatus
             .collect(),
         rule_problems: &scan.rules.problems,
         rules_hash: &scan.rules.hash,
+        pipelines: scan
+            .rules
+            .pipelines
+            .iter()
+            .enumerate()
+            .map(|(i, p)| PipelineJson { name: &p.name, file: &p.file, hash: &p.hash, rules: scan.rules.count_through(i) })
+            .collect(),
         hidden_findings: scan.hidden,
         exit_status: statuses.iter().map(|s| s.code()).collect(),
-        findings: findings.iter().map(|f| finding_json(scan, f)).collect(),
+        findings: [],
     };
-    serde_json::to_writer(&mut *out, &document)?;
-    out.write_all(b"\n")
+    // The findings come last and can be many: they are rendered on all workers, into the array that the document ends with.
+    let mut head = serde_json::to_vec(&document)?;
+    head.truncate(head.len() - b"]}".len());
+    out.write_all(&head)?;
+    let text = FindingText::new(scan);
+    let first = findings.first().copied();
+    write_parallel(scan, findings, out, |part, out| {
+        for finding in part {
+            if !first.is_some_and(|f| std::ptr::eq(f, *finding)) {
+                out.push(b',');
+            }
+            text.push(finding, out);
+        }
+    })?;
+    out.write_all(b"]}\n")
 }
 
 /// Writes one finding a line.
 pub fn write_ndjson(scan: &Scan<'_>, findings: &[&Finding], out: &mut dyn Write) -> io::Result<()> {
-    for finding in findings {
-        serde_json::to_writer(&mut *out, &finding_json(scan, finding))?;
-        out.write_all(b"\n")?;
-    }
-    Ok(())
+    let text = FindingText::new(scan);
+    write_parallel(scan, findings, out, |part, out| {
+        for finding in part {
+            text.push(finding, out);
+            out.push(b'\n');
+        }
+    })
 }
 
 /// A correlation's threshold in words.
 pub fn threshold(body: &Body) -> Option<String> {
     use crate::event::time::format_duration;
-    use crate::rule::correlation::CorrelationKind;
-    use crate::rule::matcher::NumberOp;
     let Body::Correlation(c) = body else { return None };
-    let limits: Vec<String> = c
-        .limits
-        .iter()
-        .map(|l| {
-            let word = match (l.op, l.negated) {
-                (NumberOp::Gt, _) => "more than ",
-                (NumberOp::Gte, _) => "at least ",
-                (NumberOp::Lt, _) => "fewer than ",
-                (NumberOp::Lte, _) => "at most ",
-                (NumberOp::Eq, false) => "exactly ",
-                (NumberOp::Eq, true) => "not ",
-            };
-            format!("{word}{}", l.value)
-        })
-        .collect();
-    let what = match c.kind {
-        CorrelationKind::EventCount => "events".to_owned(),
-        CorrelationKind::ValueCount => format!("different {}", c.fields.join(", ")),
+    let what = match &c.kind {
+        CorrelationKind::EventCount => format!("{} events", limits_words(&c.limits)),
+        CorrelationKind::ValueCount => format!("{} different {}", limits_words(&c.limits), c.fields.join(", ")),
+        CorrelationKind::ValueSum => format!("a sum of {} of {}", c.fields.join(", "), limits_words(&c.limits)),
+        CorrelationKind::ValueAvg => format!("an average of {} of {}", c.fields.join(", "), limits_words(&c.limits)),
+        CorrelationKind::ValuePercentile(p) => format!("a percentile {p} of {} of {}", c.fields.join(", "), limits_words(&c.limits)),
+        CorrelationKind::ValueMedian => format!("a median of {} of {}", c.fields.join(", "), limits_words(&c.limits)),
+        CorrelationKind::Temporal(presence) => presence_words(presence, &c.rules),
+        CorrelationKind::TemporalOrdered => format!("{}, in this order,", c.rules.join(" then ")),
     };
     let by = if c.group_by.is_empty() { String::new() } else { format!(" by {}", c.group_by.join(", ")) };
-    Some(format!("{} {what} in {}{by}", limits.join(" and "), format_duration(c.timespan)))
+    Some(format!("{what} in {}{by}", format_duration(c.timespan)))
+}
+
+fn limits_words(limits: &[Limit]) -> String {
+    let one = |l: &Limit| {
+        let word = match (l.op, l.negated) {
+            (NumberOp::Gt, _) => "more than ",
+            (NumberOp::Gte, _) => "at least ",
+            (NumberOp::Lt, _) => "fewer than ",
+            (NumberOp::Lte, _) => "at most ",
+            (NumberOp::Eq, false) => "exactly ",
+            (NumberOp::Eq, true) => "not ",
+        };
+        format!("{word}{}", l.value)
+    };
+    limits.iter().map(one).collect::<Vec<_>>().join(" and ")
+}
+
+fn presence_words(presence: &Presence, rules: &[String]) -> String {
+    let several = |parts: &[Presence], word: &str| parts.iter().map(|p| presence_words(p, rules)).collect::<Vec<_>>().join(word);
+    match presence {
+        Presence::All => rules.join(" and "),
+        Presence::Count(limits) => format!("{} of {}", limits_words(limits), rules.join(", ")),
+        Presence::Rule(r) => rules.get(*r).cloned().unwrap_or_default(),
+        Presence::Not(p) => format!("not {}", presence_words(p, rules)),
+        Presence::And(parts) => format!("({})", several(parts, " and ")),
+        Presence::Or(parts) => format!("({})", several(parts, " or ")),
+    }
 }

@@ -1,54 +1,31 @@
 //! `--matches`: one line for each rule that matched an event.
 
-use crate::event::time::format_time;
+use super::evidence::{Evidence, json_text, write_parallel};
 use crate::finding::scan::Scan;
-use serde::Serialize;
 use std::io::{self, Write};
 
-#[derive(Serialize)]
-struct Line<'a> {
-    rule_id: &'a str,
-    rule_title: &'a str,
-    level: &'static str,
-    event_id: Option<&'a str>,
-    time: &'a str,
-    file: &'a str,
-    record: u32,
-}
-
 /// Writes every match in the order of time, file, record, rule.
+///
+/// A line is `{"rule_id","rule_title","level","event_id","time","file","record"}` (DESIGN, fixed outputs).
 pub fn write_matches(scan: &Scan<'_>, out: &mut dyn Write) -> io::Result<()> {
-    // A row's tail is the same for each of its rules, a rule's head for each of its rows.
+    // A rule's head is the same for each of its rows, a row's tail for each of its rules.
     let heads: Vec<String> = scan
         .rules
         .rules
         .iter()
-        .map(|r| {
-            let line = Line { rule_id: &r.meta.id, rule_title: &r.meta.title, level: r.meta.level.name(), event_id: None, time: "", file: "", record: 0 };
-            let text = serde_json::to_string(&line).unwrap_or_default();
-            text.split(",\"event_id\"").next().unwrap_or_default().to_owned()
-        })
+        .map(|r| format!("{{\"rule_id\":{},\"rule_title\":{},\"level\":\"{}\",", json_text(&r.meta.id), json_text(&r.meta.title), r.meta.level.name()))
         .collect();
-    let files: Vec<String> = scan.files.iter().map(|f| serde_json::to_string(&f.name).unwrap_or_default()).collect();
-    let mut tail = Vec::new();
-    let mut tail_row = u32::MAX;
-    for &(rule, row) in &scan.matches {
-        if row != tail_row {
+    let evidence = Evidence::new(scan);
+    write_parallel(scan, &scan.matches, out, |part, text| {
+        let mut tail = Vec::new();
+        for of_row in part.chunk_by(|a, b| a.1 == b.1) {
             tail.clear();
-            tail.extend_from_slice(b",\"event_id\":");
-            serde_json::to_writer(&mut tail, &scan.rows.event_id(row))?;
-            let i = row as usize;
-            writeln!(
-                tail,
-                ",\"time\":\"{}\",\"file\":{},\"record\":{}}}",
-                format_time(scan.rows.time[i]),
-                files[scan.rows.file[i] as usize],
-                scan.rows.record[i]
-            )?;
-            tail_row = row;
+            evidence.push(of_row[0].1, &mut tail);
+            tail.extend_from_slice(b"}\n");
+            for &(rule, _) in of_row {
+                text.extend_from_slice(heads[rule as usize].as_bytes());
+                text.extend_from_slice(&tail);
+            }
         }
-        out.write_all(heads[rule as usize].as_bytes())?;
-        out.write_all(&tail)?;
-    }
-    Ok(())
+    })
 }

@@ -2,6 +2,7 @@
 
 pub mod csv;
 pub mod events;
+pub mod evidence;
 pub mod json;
 pub mod matches;
 pub mod table;

@@ -160,6 +160,10 @@ pub fn write_summary(scan: &Scan<'_>, findings: &[&Finding], took: Duration, sty
         scan.rules.problems.len(),
         scan.rules.skipped.len()
     )?;
+    for (i, p) in scan.rules.pipelines.iter().enumerate() {
+        let rules = scan.rules.count_through(i);
+        writeln!(out, "Pipeline    {} ({}, {}): {rules} {}", printable(&p.name), printable(&p.file), p.hash, plural(rules, "rule"))?;
+    }
     let blind: Vec<(&str, String)> = scan
         .states
         .iter()

@@ -63,6 +63,13 @@ pub fn context(scan: &Scan<'_>, asked: Asked<'_>) -> Result<ReportContext, Strin
         command: asked.command,
         generated_from: last.map_or("no event".into(), |t| format!("newest event {}", format_time(t))),
         rules_hash: scan.rules.hash.clone(),
+        pipelines: scan
+            .rules
+            .pipelines
+            .iter()
+            .enumerate()
+            .map(|(i, p)| PipelineContext { name: p.name.clone(), file: p.file.clone(), hash: p.hash.clone(), rules: scan.rules.count_through(i) })
+            .collect(),
         zone: zone.name().into(),
         period: asked.period.map(|label| period(scan, label, zone, &days)),
         span: SpanContext { first: first.map(format_time), last: last.map(format_time) },

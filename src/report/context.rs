@@ -11,6 +11,7 @@ pub struct ReportContext {
     pub command: String,
     pub generated_from: String,
     pub rules_hash: String,
+    pub pipelines: Vec<PipelineContext>,
     pub zone: String,
     pub period: Option<PeriodContext>,
     pub span: SpanContext,
@@ -26,6 +27,15 @@ pub struct ReportContext {
     pub tables: Vec<TableContext>,
     pub charts: ChartsContext,
     pub limits: Vec<String>,
+}
+
+/// A pipeline that rules went through, in the order of application.
+#[derive(Debug, Serialize)]
+pub struct PipelineContext {
+    pub name: String,
+    pub file: String,
+    pub hash: String,
+    pub rules: usize,
 }
 
 /// The asked period.

@@ -1,13 +1,16 @@
 //! Finds rule documents, splits files into documents and loads each on its own, so that one bad document costs only itself.
 
-use super::correlation::{Correlation, parse_correlation};
+use super::correlation::{Correlation, Fault, parse_correlation};
 use super::meta::{Level, LogSource, Role, RuleMeta, RuleTest, Status};
+use super::pipeline::{Pipelines, References, names_parts};
 use super::sigma::parse_detections;
 use super::vars::{Vars, weaker_than};
-use super::{Body, DetectionRule, Rule, Taxonomy};
+use super::{Body, DetectionRule, Filter, FilterTarget, Narrowing, Rule, Taxonomy};
 use crate::diag::{RuleProblem, UserError};
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use yaml_serde::{Mapping, Value};
 
 /// A rule file's text and whether it must load.
@@ -30,52 +33,81 @@ pub struct RuleSet {
     pub problems: Vec<RuleProblem>,
     /// Problems in files that had to load.
     pub fatal: Vec<RuleProblem>,
+    /// For each rule the rules that it counts; empty for detections.
+    pub(super) bases: Vec<Vec<usize>>,
+    /// Filters, with the rules that they narrow.
+    pub filters: Vec<Filter>,
     /// Rules skipped for their status (deprecated, unsupported): title, file.
     pub skipped: Vec<(String, String)>,
+    /// What references may call the skipped rules.
+    pub(super) skipped_names: BTreeSet<String>,
     /// Files that hold no rule.
     pub not_rules: Vec<String>,
     /// Notes such as a rule loaded once though it stands in two files.
     pub notes: Vec<String>,
-    /// First 16 hex digits of the SHA-256 over all rule texts and thresholds.
+    /// First 16 hex digits of the SHA-256 over all rule texts, thresholds and pipelines.
     pub hash: String,
+    /// Pipelines that the rules went through.
+    pub pipelines: Pipelines,
 }
 
 /// Loads every document of every file.
-pub fn load_rules(mut files: Vec<RuleFile>, vars: &Vars) -> RuleSet {
+pub fn load_rules(files: Vec<RuleFile>, vars: &Vars) -> RuleSet {
+    load_rules_through(files, vars, Pipelines::default())
+}
+
+/// Loads every document of every file after the pipelines have rewritten it. A rule keeps the id and the hash of its file's text.
+pub fn load_rules_through(mut files: Vec<RuleFile>, vars: &Vars, pipelines: Pipelines) -> RuleSet {
     files.sort_by(|a, b| a.file.cmp(&b.file));
+    let mut through = Through { references: References::default(), pipelines: &pipelines };
+    if !pipelines.is_empty() {
+        for file in &files {
+            for value in split_documents(&file.text).iter().filter_map(|(_, text)| yaml_serde::from_str(text).ok()) {
+                through.references.add(&value, &file.file, &pipelines);
+            }
+        }
+    }
     let mut set = RuleSet::default();
     let mut digest = Sha256::new();
-    let mut by_id: HashMap<String, usize> = HashMap::new();
-    for file in &files {
+    let mut by_id: HashMap<String, (String, String)> = HashMap::new();
+    // Files are parsed side by side; everything that depends on their order comes after.
+    let parsed: Vec<Vec<Result<Option<Loaded>, RuleProblem>>> = files
+        .par_iter()
+        .map(|file| split_documents(&file.text).into_iter().map(|(line, text)| load_document(&text, file, line, vars, &through)).collect())
+        .collect();
+    for (file, documents) in files.iter().zip(parsed) {
         digest.update(file.text.as_bytes());
-        let documents = split_documents(&file.text);
         let mut any = false;
-        for (line, text) in documents {
-            match load_document(&text, file, line, vars) {
+        for document in documents {
+            match document {
                 Ok(None) => {}
-                Ok(Some(rule)) => {
+                Ok(Some(loaded)) => {
                     any = true;
-                    if matches!(rule.meta.status, Some(Status::Deprecated | Status::Unsupported)) {
-                        set.skipped.push((rule.meta.title, rule.meta.file));
+                    let meta = loaded.meta();
+                    if matches!(meta.status, Some(Status::Deprecated | Status::Unsupported)) {
+                        set.skipped_names.extend(meta.name.iter().chain([&meta.id, &meta.title]).cloned());
+                        set.skipped.push((meta.title.clone(), meta.file.clone()));
                         continue;
                     }
-                    if let Some(&other) = by_id.get(&rule.meta.id) {
-                        let first: &RuleMeta = &set.rules[other].meta;
-                        if first.hash == rule.meta.hash {
-                            set.notes.push(format!("{}: `{}` also stands in {} and was loaded once", rule.meta.file, rule.meta.title, first.file));
+                    if let Some((first, hash)) = by_id.get(&meta.id) {
+                        if *hash == meta.hash {
+                            set.notes.push(format!("{}: `{}` also stands in {first} and was loaded once", meta.file, meta.title));
                         } else {
                             let problem = RuleProblem {
-                                file: rule.meta.file.clone(),
-                                line: rule.meta.line,
-                                reason: format!("id {} is also used by {} with other content", rule.meta.id, first.file),
+                                file: meta.file.clone(),
+                                line: meta.line,
+                                reason: format!("id {} is also used by {first} with other content", meta.id),
                                 help: Some("give one of them a new id".into()),
                             };
                             set.add_problem(problem, file.required);
                         }
                         continue;
                     }
-                    by_id.insert(rule.meta.id.clone(), set.rules.len());
-                    set.rules.push(rule);
+                    by_id.insert(meta.id.clone(), (meta.file.clone(), meta.hash.clone()));
+                    match loaded {
+                        Loaded::Rule(rule) => set.rules.push(*rule),
+                        Loaded::Filter(filter) => set.filters.push(*filter),
+                    }
                 }
                 Err(problem) => {
                     any = true;
@@ -96,64 +128,27 @@ pub fn load_rules(mut files: Vec<RuleFile>, vars: &Vars) -> RuleSet {
         }
     }
     digest.update(format!("{vars:?}").as_bytes());
+    pipelines.digests().for_each(|d| digest.update(d));
     set.hash = hex(&digest.finalize())[..16].to_owned();
-    set.resolve_references();
+    set.link();
+    set.pipelines = pipelines;
     set
 }
 
+/// What documents go through before they are loaded.
+struct Through<'a> {
+    pipelines: &'a Pipelines,
+    references: References,
+}
+
 impl RuleSet {
-    fn add_problem(&mut self, problem: RuleProblem, required: bool) {
+    pub(super) fn add_problem(&mut self, problem: RuleProblem, required: bool) {
         if required { self.fatal.push(problem) } else { self.problems.push(problem) }
     }
 
-    /// The rule that a correlation's reference means: by id, then name, then title (own file first).
-    pub fn find(&self, reference: &str, from_file: &str) -> Result<usize, String> {
-        let pick = |fits: &dyn Fn(&RuleMeta) -> bool| -> Vec<usize> { self.rules.iter().enumerate().filter(|(_, r)| fits(&r.meta)).map(|(i, _)| i).collect() };
-        let found = pick(&|m| m.id.eq_ignore_ascii_case(reference));
-        let found = if found.is_empty() { pick(&|m| m.name.as_deref() == Some(reference)) } else { found };
-        let found = if found.is_empty() { pick(&|m| m.title == reference && m.file == from_file) } else { found };
-        let found = if found.is_empty() { pick(&|m| m.title == reference) } else { found };
-        match found.as_slice() {
-            [one] => Ok(*one),
-            [] => Err(format!("no rule has the id, name or title `{reference}`")),
-            many => Err(format!("`{reference}` could mean {} rules", many.len())),
-        }
-    }
-
-    /// Correlations whose references do not resolve to detections become problems.
-    fn resolve_references(&mut self) {
-        let mut bad: Vec<(usize, String)> = Vec::new();
-        for (i, rule) in self.rules.iter().enumerate() {
-            let Body::Correlation(c) = &rule.body else { continue };
-            for reference in &c.rules {
-                match self.find(reference, &rule.meta.file) {
-                    Err(reason) => bad.push((i, reason)),
-                    Ok(base) => match &self.rules[base].body {
-                        Body::Correlation(_) => {
-                            bad.push((i, format!("`{reference}` is a correlation: chained correlations are not supported by this version")))
-                        }
-                        Body::Detection(d) => {
-                            for f in c.group_by.iter().chain(&c.fields) {
-                                if let Err(e) = d.taxonomy.resolve(f) {
-                                    bad.push((i, e));
-                                }
-                            }
-                        }
-                    },
-                }
-            }
-        }
-        bad.dedup_by_key(|(i, _)| *i);
-        for (i, reason) in bad.into_iter().rev() {
-            let rule = self.rules.remove(i);
-            let problem = RuleProblem {
-                file: rule.meta.file.clone(),
-                line: rule.meta.line,
-                reason,
-                help: Some("list names or ids of detection rules that are loaded in the same run".into()),
-            };
-            self.add_problem(problem, rule.meta.required);
-        }
+    /// Number of rules to which a pipeline applied.
+    pub fn count_through(&self, pipeline: usize) -> usize {
+        self.rules.iter().filter(|r| r.meta.pipelines.contains(&pipeline)).count()
     }
 
     /// Ends the run when a rule that had to load did not.
@@ -184,8 +179,23 @@ pub fn split_documents(text: &str) -> Vec<(usize, String)> {
     documents
 }
 
+/// A document that loaded.
+enum Loaded {
+    Rule(Box<Rule>),
+    Filter(Box<Filter>),
+}
+
+impl Loaded {
+    fn meta(&self) -> &RuleMeta {
+        match self {
+            Loaded::Rule(rule) => &rule.meta,
+            Loaded::Filter(filter) => &filter.meta,
+        }
+    }
+}
+
 /// Loads one document; `None` when it is not a rule at all.
-fn load_document(text: &str, file: &RuleFile, line: usize, vars: &Vars) -> Result<Option<Rule>, RuleProblem> {
+fn load_document(text: &str, file: &RuleFile, line: usize, vars: &Vars, through: &Through<'_>) -> Result<Option<Loaded>, RuleProblem> {
     let problem = |line: usize, reason: String, help: Option<String>| RuleProblem { file: file.file.clone(), line, reason, help };
     let value: Value = yaml_serde::from_str(text).map_err(|e| {
         let at = e.location().map_or(line, |l| line + l.line().saturating_sub(1));
@@ -210,11 +220,18 @@ fn load_document(text: &str, file: &RuleFile, line: usize, vars: &Vars) -> Resul
             ));
         }
     };
-    if matches!(kind, "filter" | "behaviour") {
+    if kind == "behaviour" {
         return Err(problem(line, format!("`{kind}` documents are not supported by this version"), None));
     }
-    let mut meta = read_meta(map, text, file, line).map_err(|r| problem(line, r, None))?;
     let at = |key: &str| line + text.lines().position(|l| l.starts_with(key)).unwrap_or(0);
+    if map.get(kind).is_some_and(names_parts) {
+        return Err(problem(at(&format!("{kind}:")), "a name begins with the control character U+0001".into(), Some("remove the character".into())));
+    }
+    let changed =
+        through.pipelines.transform(&value, &through.references, &file.file).map_err(|(reason, help)| problem(at(&format!("{kind}:")), reason, help))?;
+    let Some(map) = changed.value.as_mapping() else { return Ok(None) };
+    let mut meta = read_meta(map, text, file, line).map_err(|r| problem(line, r, None))?;
+    meta.pipelines = changed.pipelines.clone();
     let body = if kind == "correlation" {
         let generate = map.get("generate").and_then(Value::as_bool);
         let parsed = map.get("correlation").map(|v| parse_correlation(v, generate));
@@ -226,38 +243,73 @@ fn load_document(text: &str, file: &RuleFile, line: usize, vars: &Vars) -> Resul
         apply_threshold(&mut correlation, &meta, vars);
         Body::Correlation(correlation)
     } else {
-        let detections = parse_detections(text, vars).map_err(|(reason, help)| {
+        let detections = parse_detections(changed.text.as_deref().unwrap_or(text), vars).map_err(|(reason, help)| {
+            let written = |f| changed.renamed.get(f).map_or(f, String::as_str);
             let inner = reason
                 .split('`')
                 .nth(1)
+                .map(written)
                 .and_then(|f| text.lines().position(|l| l.trim_start().trim_start_matches("- ").trim_start_matches(['\'', '"']).starts_with(f)));
-            problem(inner.map_or_else(|| at("detection:"), |i| line + i), reason, help)
+            problem(inner.map_or_else(|| at(&format!("{kind}:")), |i| line + i), reason, help)
         })?;
         let needed = match map.get("needs_lists") {
-            Some(Value::Sequence(names)) => names.iter().filter_map(Value::as_str).find(|n| vars.list(n).is_none_or(<[String]>::is_empty)).map(str::to_owned),
+            Some(Value::Sequence(names)) => {
+                let unset = |n: &&str| !changed.filled.contains(*n) && vars.list(n).is_none_or(<[String]>::is_empty);
+                names.iter().filter_map(Value::as_str).find(unset).map(str::to_owned)
+            }
             _ => None,
         };
         meta.unset_list = detections.unset_list.or(needed);
         let taxonomy = match map.get("taxonomy").and_then(Value::as_str) {
             Some("auditmill") => Taxonomy::Columns,
             Some("sigma") | None => Taxonomy::Vendor,
+            // A pipeline has made its names the vendor's.
+            Some(_) if !changed.pipelines.is_empty() => Taxonomy::Vendor,
             Some(other) => {
-                return Err(problem(
-                    at("taxonomy:"),
-                    format!("taxonomy `{other}` is not known"),
-                    Some("use `taxonomy: auditmill` for event columns, or leave it out for the vendor's fields".into()),
-                ));
+                let help = if through.pipelines.is_empty() {
+                    "use `taxonomy: auditmill` for event columns, or leave it out for the vendor's fields; --pipeline maps other names to ours"
+                } else {
+                    "no transformation of the pipelines applies to this rule: see their rule_conditions"
+                };
+                return Err(problem(at("taxonomy:"), format!("taxonomy `{other}` is not known"), Some(help.into())));
             }
         };
         let logsource: LogSource = match map.get("logsource") {
             Some(v) => yaml_serde::from_value(v.clone()).map_err(|e| problem(at("logsource:"), format!("logsource: {e}"), None))?,
             None => LogSource::default(),
         };
-        let rule = DetectionRule { taxonomy, logsource, selections: detections.selections, condition: detections.condition };
-        rule.fields().map_err(|e| problem(at("detection:"), e, Some(format!("event columns are: {}", column_names()))))?;
+        if kind == "filter" {
+            let target = filter_target(map).map_err(|(reason, help)| problem(at("filter:"), reason, help))?;
+            let narrowing = Narrowing { title: meta.title.clone(), taxonomy, selections: detections.selections, condition: detections.condition };
+            let mut names = Vec::new();
+            narrowing.selections.values().for_each(|d| d.visit_fields(&mut |f| names.push(f)));
+            names
+                .iter()
+                .try_for_each(|n| taxonomy.resolve(n).map(|_| ()))
+                .map_err(|e| problem(at("filter:"), e, Some(format!("event columns are: {}", column_names()))))?;
+            return Ok(Some(Loaded::Filter(Box::new(Filter { meta, logsource, target, narrowing: Arc::new(narrowing), applied_to: Vec::new() }))));
+        }
+        let rule = DetectionRule { taxonomy, logsource, selections: detections.selections, condition: detections.condition, filters: Vec::new() };
+        rule.fields().map_err(|e| {
+            let mapped = if changed.renamed.is_empty() { "" } else { "a pipeline mapped its fields: keep it off such rules with rule_conditions; " };
+            problem(at("detection:"), e, Some(format!("{mapped}event columns are: {}", column_names())))
+        })?;
         Body::Detection(rule)
     };
-    Ok(Some(Rule { meta, body }))
+    Ok(Some(Loaded::Rule(Box::new(Rule { meta, body }))))
+}
+
+/// Which rules a filter names: a list, one, or the word `any`; leaving it out is not the same as `any`.
+fn filter_target(document: &Mapping) -> Result<FilterTarget, Fault> {
+    const HELP: &str = "list the ids or names of the rules that it narrows, or write `rules: any`";
+    let rules = document.get("filter").and_then(Value::as_mapping).and_then(|f| f.get("rules"));
+    let text = |v: &Value| v.as_str().map(str::to_owned).ok_or_else(|| ("`filter.rules` must hold text".to_owned(), Some(HELP.to_owned())));
+    match rules {
+        Some(Value::String(s)) if s.eq_ignore_ascii_case("any") => Ok(FilterTarget::Any),
+        Some(Value::Sequence(items)) if !items.is_empty() => Ok(FilterTarget::Rules(items.iter().map(text).collect::<Result<_, _>>()?)),
+        None | Some(Value::Null | Value::Sequence(_)) => Err(("a filter needs `rules`".into(), Some(HELP.into()))),
+        Some(v) => Ok(FilterTarget::Rules(vec![text(v)?])),
+    }
 }
 
 fn column_names() -> String {
@@ -324,10 +376,12 @@ fn read_meta(map: &Mapping, text: &str, file: &RuleFile, line: usize) -> Result<
         hash: hash[..12].to_owned(),
         unset_list: None,
         required: file.required,
+        pipelines: Vec::new(),
     })
 }
 
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|d| char::from(DIGITS[d as usize])).collect()
 }

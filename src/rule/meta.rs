@@ -158,6 +158,8 @@ pub struct RuleMeta {
     pub unset_list: Option<String>,
     /// Part of the embedded pack or named on the command line: it must load.
     pub required: bool,
+    /// Indices of the pipelines of which a transformation applied to it.
+    pub pipelines: Vec<usize>,
 }
 
 impl RuleMeta {

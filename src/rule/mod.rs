@@ -2,9 +2,11 @@
 
 pub mod correlation;
 pub mod detection;
+pub mod link;
 pub mod load;
 pub mod matcher;
 pub mod meta;
+pub mod pipeline;
 pub mod sigma;
 pub mod vars;
 
@@ -12,6 +14,7 @@ use correlation::Correlation;
 use detection::{Condition, Detection};
 use meta::{LogSource, RuleMeta};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Field names of a rule: whose vocabulary they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -64,6 +67,45 @@ pub struct DetectionRule {
     pub selections: BTreeMap<String, Detection>,
     /// The conditions, joined by OR.
     pub condition: Condition,
+    /// What filter documents add: each must hold too.
+    pub filters: Vec<Arc<Narrowing>>,
+}
+
+/// Selections and condition of a filter document; they stand by themselves, apart from the rule's.
+#[derive(Debug)]
+pub struct Narrowing {
+    /// Title of the filter.
+    pub title: String,
+    /// Whose field names it uses.
+    pub taxonomy: Taxonomy,
+    /// Named selections.
+    pub selections: BTreeMap<String, Detection>,
+    /// The conditions, joined by OR.
+    pub condition: Condition,
+}
+
+/// Which rules a filter narrows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FilterTarget {
+    /// Every detection whose logsource fits (`rules: any`).
+    Any,
+    /// These, by id, name or title.
+    Rules(Vec<String>),
+}
+
+/// A Sigma filter document.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    /// What it says about itself.
+    pub meta: RuleMeta,
+    /// Which rules it may narrow.
+    pub logsource: LogSource,
+    /// Which rules it names.
+    pub target: FilterTarget,
+    /// What it adds to them.
+    pub narrowing: Arc<Narrowing>,
+    /// Ids of the rules that it was added to.
+    pub applied_to: Vec<String>,
 }
 
 /// What a rule does.

@@ -6,9 +6,12 @@
 use super::correlation::Fault;
 use super::detection::{Condition, Detection, Item, Members, Quantifier, Test};
 use super::matcher::{Matcher, NumberOp, TextOp, TimePart};
+use super::pipeline::PART;
 use super::vars::Vars;
 use crate::event::address::Network;
 use crate::event::value::{Number, fold_case};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use regex::{Regex, RegexBuilder};
 use rsigma_parser::{
     ArrayQuantifier, ConditionExpr, DetectionItem, Modifier, Quantifier as SigmaQuantifier, SelectorPattern, SigmaValue, SpecialChar, StringPart,
@@ -33,28 +36,30 @@ fn fault(reason: impl Into<String>, help: &str) -> Fault {
     (reason.into(), (!help.is_empty()).then(|| help.to_owned()))
 }
 
-/// Parses the `detection:` section of one YAML document.
+/// Parses the `detection:` section of one YAML document, or the `filter:` section of a filter.
 pub fn parse_detections(document: &str, vars: &Vars) -> Result<Detections, Fault> {
     let collection = rsigma_parser::parse_sigma_yaml(document).map_err(|e| fault(e.to_string(), ""))?;
-    let Some(rule) = collection.rules.into_iter().next() else {
+    let of_rule = collection.rules.into_iter().next().map(|r| (r.sigma_version, r.detection));
+    let Some((sigma_version, detection)) = of_rule.or_else(|| collection.filters.into_iter().next().map(|f| (f.sigma_version, f.detection))) else {
         let reason = collection.errors.into_iter().next().unwrap_or_else(|| "not a Sigma rule".into());
         return Err(fault(reason, ""));
     };
-    if rsigma_parser::is_unsupported(rule.sigma_version) {
+    if rsigma_parser::is_unsupported(sigma_version) {
         return Err(fault("sigma-version above 3 is not supported", ""));
     }
-    if rule.detection.timeframe.is_some() {
+    if detection.timeframe.is_some() {
         return Err(fault("`timeframe` in a detection is the retired aggregation syntax", "write a correlation document with `timespan`"));
     }
-    let mut lowering = Lowering { vars, unset_list: None, in_member: false };
-    let named: BTreeMap<_, _> = rule.detection.named.iter().collect();
+    // What a pipeline could not write into a selection's mapping stands beside it.
+    let (parts, named): (BTreeMap<_, _>, BTreeMap<_, _>) = detection.named.iter().partition(|(name, _)| name.starts_with(PART));
+    let mut lowering = Lowering { vars, unset_list: None, in_member: false, parts };
     let mut selections = BTreeMap::new();
     for (name, detection) in named {
         let lowered = lowering.detection(detection).map_err(|(r, h)| (format!("detection.{name}: {r}"), h))?;
         selections.insert(name.clone(), lowered);
     }
     let names: Vec<&str> = selections.keys().map(String::as_str).collect();
-    let mut conditions = rule.detection.conditions.iter().map(|c| condition(c, &names)).collect::<Result<Vec<_>, _>>()?;
+    let mut conditions = detection.conditions.iter().map(|c| condition(c, &names)).collect::<Result<Vec<_>, _>>()?;
     let condition = match conditions.len() {
         0 => return Err(fault("detection.condition is empty", "")),
         1 => conditions.remove(0),
@@ -113,6 +118,8 @@ struct Lowering<'a> {
     vars: &'a Vars,
     unset_list: Option<String>,
     in_member: bool,
+    /// Parts of selections by name; each stands in one place and is taken from here when that is reached.
+    parts: BTreeMap<&'a String, &'a rsigma_parser::Detection>,
 }
 
 /// What the modifiers of an item ask for, once their order no longer matters.
@@ -130,6 +137,8 @@ struct Asked {
     fieldref: bool,
     number: Option<NumberOp>,
     part: Option<TimePart>,
+    utf16: Option<Utf16>,
+    base64: Option<Base64>,
 }
 
 impl Lowering<'_> {
@@ -141,7 +150,9 @@ impl Lowering<'_> {
                 let mut plain = Vec::new();
                 let mut parts = Vec::new();
                 for item in items {
-                    if item.field.name.is_none() && !self.in_member {
+                    if let Some(part) = item.field.name.as_ref().and_then(|name| self.parts.remove(name)) {
+                        parts.push(self.detection(part)?);
+                    } else if item.field.name.is_none() && !self.in_member {
                         parts.push(self.keywords(&item.values, &item.field.modifiers)?);
                     } else {
                         plain.push(self.item(item)?);
@@ -278,6 +289,16 @@ impl Lowering<'_> {
                 .map(Matcher::Cidr)
                 .ok_or_else(|| fault(format!("`{}` is not a network", s.original), "write it as 10.0.0.0/8 or 2001:db8::/32"));
         }
+        if asked.utf16.is_some() || asked.base64.is_some() {
+            // Wildcards stand for themselves here: what is encoded cannot hold a pattern.
+            let text = match value {
+                SigmaValue::String(s) => s.as_plain().unwrap_or_else(|| s.original.clone()),
+                SigmaValue::Integer(n) => n.to_string(),
+                SigmaValue::Float(n) => n.to_string(),
+                SigmaValue::Bool(_) | SigmaValue::Null => return Err(fault("wide, utf16 and base64 take text", "quote the value")),
+            };
+            return encoded_matcher(&text, asked);
+        }
         if let Some(part) = asked.part {
             let limit = number(value).ok_or_else(|| fault("a time part is compared with a number", ""))?;
             return Ok(Matcher::Time { part, op: asked.number.unwrap_or(NumberOp::Eq), limit });
@@ -317,6 +338,26 @@ impl Lowering<'_> {
 }
 
 impl Asked {
+    fn encode(&mut self, base64: Base64) -> Result<(), Fault> {
+        if self.base64.replace(base64).is_some() {
+            return Err(fault("base64 and base64offset do not go together", "keep one of them"));
+        }
+        Ok(())
+    }
+
+    fn widen(&mut self, utf16: Utf16) -> Result<(), Fault> {
+        if self.base64.is_some() {
+            return Err(fault(
+                "modifiers work in the order given: UTF-16 after base64 is nothing that a log holds",
+                "write wide before base64, as in `wide|base64offset|contains`",
+            ));
+        }
+        if self.utf16.replace(utf16).is_some() {
+            return Err(fault("wide, utf16 and utf16be do not go together", "keep one of them"));
+        }
+        Ok(())
+    }
+
     fn plain() -> Asked {
         Asked {
             op: TextOp::Exact,
@@ -332,6 +373,8 @@ impl Asked {
             fieldref: false,
             number: None,
             part: None,
+            utf16: None,
+            base64: None,
         }
     }
 
@@ -365,9 +408,11 @@ impl Asked {
                 Modifier::Week => a.part = Some(TimePart::Week),
                 Modifier::Month => a.part = Some(TimePart::Month),
                 Modifier::Year => a.part = Some(TimePart::Year),
-                Modifier::Base64 | Modifier::Base64Offset | Modifier::Wide | Modifier::Utf16 | Modifier::Utf16be => {
-                    return Err(fault(format!("modifier `{}` is not supported by this version", format!("{m:?}").to_lowercase()), ""));
-                }
+                Modifier::Base64 => a.encode(Base64::Whole)?,
+                Modifier::Base64Offset => a.encode(Base64::AnyOffset)?,
+                Modifier::Wide => a.widen(Utf16::LittleEndian)?,
+                Modifier::Utf16 => a.widen(Utf16::LittleEndianWithMark)?,
+                Modifier::Utf16be => a.widen(Utf16::BigEndian)?,
             }
         }
         let any_flag = flags.0 || flags.1 || flags.2;
@@ -379,6 +424,12 @@ impl Asked {
         let kinds = [a.explicit_op && !a.fieldref, a.regex.is_some(), a.cidr, a.exists, a.fieldref, a.number.is_some() || a.part.is_some()];
         if kinds.iter().filter(|k| **k).count() > 1 {
             return Err(fault("these modifiers do not go together", ""));
+        }
+        if (a.utf16.is_some() || a.base64.is_some()) && (kinds[1..].contains(&true) || a.windash) {
+            return Err(fault("wide, utf16 and base64 change text and go with contains, startswith and endswith only", ""));
+        }
+        if matches!(a.utf16, Some(Utf16::LittleEndianWithMark | Utf16::BigEndian)) && a.base64.is_none() {
+            return Err(fault("utf16 and utf16be give bytes that are no text", "add base64 or base64offset after it"));
         }
         if a.all && a.negated {
             return Err(fault("`all` and `neq` do not go together", "negate in the condition"));
@@ -423,6 +474,54 @@ fn regex(pattern: &str, ignore_case: bool, multiline: bool, dot_all: bool) -> Re
             let reason = construct
                 .map_or_else(|| text.lines().last().unwrap_or_default().to_owned(), |c| format!("{c} is not supported, since it can hang on hostile input"));
             Err(fault(format!("regular expression `{pattern}`: {reason}"), "patterns run in linear time (RE2 syntax)"))
+        }
+    }
+}
+
+/// Byte order of UTF-16 text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Utf16 {
+    LittleEndian,
+    LittleEndianWithMark,
+    BigEndian,
+}
+
+/// How a value may stand in base64 text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Base64 {
+    /// The text encodes the value alone.
+    Whole,
+    /// The value begins at any byte of what the text encodes.
+    AnyOffset,
+}
+
+/// A text in another encoding (Sigma appendix: wide, utf16, utf16be, base64, base64offset).
+fn encoded_matcher(text: &str, asked: &Asked) -> Result<Matcher, Fault> {
+    let bytes: Vec<u8> = match asked.utf16 {
+        None => text.as_bytes().to_vec(),
+        Some(Utf16::BigEndian) => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        Some(Utf16::LittleEndian) => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        Some(Utf16::LittleEndianWithMark) => [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect(),
+    };
+    let matcher = |op: TextOp, text: String| {
+        let needle = if asked.cased { text } else { fold_case(&text).into_owned() };
+        Matcher::Text { op, needle, cased: asked.cased }
+    };
+    match asked.base64 {
+        None => match String::from_utf8(bytes) {
+            Ok(wide) => Ok(matcher(asked.op, wide)),
+            Err(_) => Err(fault("`wide` alone takes ASCII text", "add base64 or base64offset after it")),
+        },
+        Some(Base64::Whole) => Ok(matcher(asked.op, STANDARD.encode(bytes))),
+        Some(Base64::AnyOffset) => {
+            let patterns = (0..3usize).filter_map(|offset| {
+                let padded: Vec<u8> = std::iter::repeat_n(0, offset).chain(bytes.iter().copied()).collect();
+                let encoded = STANDARD.encode(&padded);
+                // Characters that also hold bits of what stands before or after the value are left off.
+                let end = padded.len() * 8 / 6;
+                encoded.get((offset * 8).div_ceil(6)..end).filter(|p| !p.is_empty()).map(str::to_owned)
+            });
+            Ok(Matcher::Any(patterns.map(|p| matcher(TextOp::Contains, p)).collect()))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The declarative mapping of one source: how its records are told apart and which column each field fills.
 
+use super::names::{LogSourceSpec, Paths, aliases, logsources};
 use crate::diag::UserError;
 use crate::event::address::parse_address;
 use crate::event::value::{Kind, Value, fold_case};
@@ -18,7 +19,9 @@ use std::collections::{BTreeMap, HashMap};
 struct Document {
     id: String,
     title: String,
-    logsource: Vec<LogSource>,
+    logsource: Vec<LogSourceSpec>,
+    #[serde(default)]
+    aliases: BTreeMap<String, Paths>,
     detect: Vec<DetectSpec>,
     #[serde(default)]
     containers: Vec<String>,
@@ -171,6 +174,9 @@ pub struct Mapping {
     pub title: String,
     /// Sigma logsources that it answers to.
     pub logsources: Vec<LogSource>,
+    /// Names by which public rules call a field, and the record's paths that hold it: a vendor rule that names an alias reads
+    /// the record's own field of that name, and in a record without one every value at these paths.
+    pub aliases: BTreeMap<String, Vec<String>>,
     /// Alternatives: all paths of one must be present in a record of this source.
     pub detect: Vec<Vec<PathId>>,
     /// Keys of a top-level object whose array holds the records.
@@ -204,7 +210,7 @@ impl Mapping {
     pub fn parse(text: &str, file: &str) -> Result<Mapping, UserError> {
         let error = |reason: String| {
             UserError::new(format!("{file}: {reason}"))
-                .help("a mapping has id, title, logsource, detect, time and columns; see the README's page on adding a source")
+                .help("a mapping has id, title, logsource, detect, time and columns, and may have aliases, containers and activity; see the README's page on adding a source")
         };
         let doc: Document = yaml_serde::from_str(text).map_err(|e| error(e.to_string()))?;
         let mut c = Compiler { paths: Vec::new(), used_paths: Vec::new(), used_columns: Vec::new() };
@@ -237,6 +243,8 @@ impl Mapping {
             }
         }
         let columns = in_reading_order(columns).map_err(error)?;
+        let logsources = logsources(&doc.logsource).map_err(|e| error(format!("logsource: {e}")))?;
+        let aliases = aliases(&doc.aliases).map_err(|e| error(format!("aliases: {e}")))?;
         let hash = {
             use sha2::Digest;
             crate::rule::load::hex(&sha2::Sha256::digest(text.as_bytes()))[..12].to_owned()
@@ -244,7 +252,8 @@ impl Mapping {
         Ok(Mapping {
             id: doc.id,
             title: doc.title,
-            logsources: doc.logsource,
+            logsources,
+            aliases,
             detect,
             containers: doc.containers,
             time,
@@ -465,6 +474,24 @@ impl Expr {
             Expr::First(list) => list.iter().find_map(|e| e.eval(row, mapping)),
             Expr::Cases(cases) => cases.iter().find(|(when, _)| when.holds(&RowFields(row, mapping))).and_then(|(_, then)| then.eval(row, mapping)),
             Expr::Steps(base, steps) => steps.apply(base.eval(row, mapping)),
+        }
+    }
+
+    /// The paths, in order, of which the first that holds a text decides the value alone; `None` where more than that counts.
+    pub fn decided_by_first(&self) -> Option<Vec<PathId>> {
+        match self {
+            Expr::Path(p) => Some(vec![*p]),
+            Expr::First(list) => list.iter().map(|e| if let Expr::Path(p) = e { Some(*p) } else { None }).collect(),
+            Expr::Steps(base, _) => base.decided_by_first(),
+            Expr::Json(_) | Expr::Column(_) | Expr::Const(_) | Expr::Cases(_) => None,
+        }
+    }
+
+    /// The value that a deciding text (or none) gives, where [`Expr::decided_by_first`] says that it alone counts.
+    pub fn finish(&self, text: Option<&str>) -> Option<(Kind, String)> {
+        match self {
+            Expr::Steps(base, steps) => steps.apply(base.finish(text)),
+            _ => text.map(|t| (Kind::Str, t.to_owned())),
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod chunk;
 pub mod discover;
 pub mod mapping;
+mod names;
 pub mod split;
 pub mod unpack;
 pub mod walk;

@@ -25,7 +25,6 @@ pub enum Opened {
 
 /// Opens and begins to unpack an input. `buffer` is reused for the bytes, `packed` for the file as it stands.
 pub fn open(input: &Input, mut buffer: Vec<u8>, packed: &mut Vec<u8>) -> Result<Opened, String> {
-    buffer.clear();
     if let Origin::File(path) = &input.origin
         && let Some(opened) = open_small_file(path, &mut buffer, packed)?
     {
@@ -45,6 +44,27 @@ fn fill(reader: &mut dyn Read, buffer: &mut Vec<u8>) -> Result<(), String> {
     reader.take(WHOLE_LIMIT as u64 + 1).read_to_end(buffer).map(|_| ()).map_err(|e| describe(&e))
 }
 
+/// As [`fill`], into a buffer whose old bytes are overwritten: a buffer that is used again is not zeroed again.
+fn fill_used(reader: &mut dyn Read, hint: usize, buffer: &mut Vec<u8>) -> Result<(), String> {
+    let mut filled = 0;
+    let result = loop {
+        if filled == buffer.len() {
+            if filled > WHOLE_LIMIT {
+                break Ok(());
+            }
+            buffer.resize((filled * 2).clamp(hint, WHOLE_LIMIT + 64), 0);
+        }
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break Ok(()),
+            Ok(n) => filled += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => break Err(describe(&e)),
+        }
+    };
+    buffer.truncate(filled);
+    result
+}
+
 /// A file of moderate size is read in one piece and unpacked from there; `None` when it unpacks to too much to be held.
 fn open_small_file(path: &std::path::Path, buffer: &mut Vec<u8>, packed: &mut Vec<u8>) -> Result<Option<Opened>, String> {
     let mut file = File::open(path).map_err(|e| describe(&e))?;
@@ -58,11 +78,11 @@ fn open_small_file(path: &std::path::Path, buffer: &mut Vec<u8>, packed: &mut Ve
     let filled = match packed.as_slice() {
         [0x1f, 0x8b, .., a, b, c, d] => {
             // ISIZE is a hint that may lie: it is capped, and the decoder checks length and CRC.
-            buffer.reserve((u32::from_le_bytes([*a, *b, *c, *d]) as usize).min(WHOLE_LIMIT) + 64);
-            fill(&mut flate2::bufread::MultiGzDecoder::new(packed.as_slice()), buffer)
+            let hint = (u32::from_le_bytes([*a, *b, *c, *d]) as usize).min(WHOLE_LIMIT) + 64;
+            fill_used(&mut flate2::bufread::MultiGzDecoder::new(packed.as_slice()), hint, buffer)
         }
         [0x28, 0xb5, 0x2f, 0xfd, ..] => match zstd::stream::read::Decoder::with_buffer(packed.as_slice()) {
-            Ok(mut decoder) => fill(&mut decoder, buffer),
+            Ok(mut decoder) => fill_used(&mut decoder, 1 << 20, buffer),
             Err(e) => Err(describe(&e)),
         },
         [b'P', b'K', 3, 4, ..] => return Err(NESTED_ARCHIVE.into()),

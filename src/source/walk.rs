@@ -2,7 +2,7 @@
 //!
 //! The fields stand in a trie; everything beside its paths is skipped (and still validated) by the parser.
 
-use crate::event::value::{Kind, Value};
+use crate::event::value::{Kind, Value, same_text};
 use hashbrown::HashMap;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
@@ -15,8 +15,21 @@ pub type FieldId = u16;
 
 /// Receives the fields of one record.
 pub trait Sink {
-    /// A value of a field. `flat` is set when one key spells the whole path: it wins over nested spellings.
-    fn capture(&mut self, field: FieldId, flat: bool, value: Value<'_>);
+    /// A value of a field. In one record the values of the highest rank win: they are the field, the others are not.
+    fn capture(&mut self, field: FieldId, rank: Rank, value: Value<'_>);
+}
+
+/// How a value's place in the record relates to its field. One key that spells the whole path wins over nested spellings, and
+/// the field's own path over one that only stands in for it.
+pub type Rank = u8;
+
+/// The rank of the field's own path, and of a path that stands in for it.
+pub mod rank {
+    use super::Rank;
+    /// Own path; one more where one key spells the whole of it.
+    pub const OWN: Rank = 2;
+    /// Path of an alias; all of an alias's paths are one field, however they are spelt.
+    pub const ALIAS: Rank = 0;
 }
 
 const NO_NODE: u32 = u32::MAX;
@@ -24,8 +37,8 @@ const NO_NODE: u32 = u32::MAX;
 #[derive(Debug, Default)]
 struct Edge {
     child: Option<u32>,
-    leaves: Vec<(FieldId, bool)>,
-    json: Vec<(FieldId, bool)>,
+    leaves: Vec<(FieldId, Rank)>,
+    json: Vec<(FieldId, Rank)>,
 }
 
 #[derive(Debug, Default)]
@@ -48,17 +61,23 @@ impl Trie {
 
     /// Adds a path under every split of its dots; `json` asks for the text of objects and arrays too.
     pub fn add(&mut self, path: &str, field: FieldId, json: bool) {
-        // 2^n splits: paths deeper than this are only followed key by key.
-        let deep = path.matches('.').count() > 8;
-        self.add_from(0, path, field, json, true, deep);
+        self.add_ranked(path, field, json, rank::OWN);
     }
 
-    fn add_from(&mut self, node: u32, path: &str, field: FieldId, json: bool, at_top: bool, deep: bool) {
+    /// As [`Trie::add`], for a path of this rank: several paths may lead to one field.
+    pub fn add_ranked(&mut self, path: &str, field: FieldId, json: bool, rank: Rank) {
+        // 2^n splits: paths deeper than this are only followed key by key.
+        let deep = path.matches('.').count() > 8;
+        self.add_from(0, path, (field, rank), json, true, deep);
+    }
+
+    fn add_from(&mut self, node: u32, path: &str, (field, rank): (FieldId, Rank), json: bool, at_top: bool, deep: bool) {
         let edge = self.edge(node, path);
-        let flat = at_top && path.contains('.');
+        let flat = at_top && path.contains('.') && rank == rank::OWN;
+        let leaf = (field, rank + Rank::from(flat));
         let list = if json { &mut self.edges[edge as usize].json } else { &mut self.edges[edge as usize].leaves };
-        if !list.contains(&(field, flat)) {
-            list.push((field, flat));
+        if !list.contains(&leaf) {
+            list.push(leaf);
         }
         for (i, _) in path.match_indices('.') {
             let edge = self.edge(node, &path[..i]);
@@ -71,7 +90,7 @@ impl Trie {
                     child
                 }
             };
-            self.add_from(child, &path[i + 1..], field, json, false, deep);
+            self.add_from(child, &path[i + 1..], (field, rank), json, false, deep);
             if deep {
                 break;
             }
@@ -88,9 +107,74 @@ impl Trie {
         edge
     }
 
-    #[inline]
     fn find(&self, node: u32, key: &str) -> u32 {
         self.nodes[node as usize].edges.get(key).copied().unwrap_or(NO_NODE)
+    }
+}
+
+/// Keys remembered at one place of the trie, and their longest text in bytes.
+const MAX_KEYS: usize = 512;
+const MAX_KEY_BYTES: usize = 64;
+
+/// Which key followed which: records of one source spell their keys in the same order, so that most keys are told by
+/// one comparison instead of a hash.
+#[derive(Debug, Default)]
+pub struct KeyMemory {
+    nodes: Vec<KeyOrder>,
+}
+
+#[derive(Debug, Default)]
+struct KeyOrder {
+    keys: Vec<SeenKey>,
+    slots: HashMap<Box<str>, u32, foldhash::fast::RandomState>,
+    /// The key that an object began with, as slot + 1.
+    first: u32,
+}
+
+#[derive(Debug)]
+struct SeenKey {
+    text: Box<str>,
+    edge: u32,
+    /// The key that followed last, as slot + 1; 0 when none did.
+    next: u32,
+}
+
+impl KeyMemory {
+    /// The edge of a key that follows the key `before` (slot + 1; 0 at the start of an object), and its own slot + 1.
+    #[inline]
+    fn find(&mut self, trie: &Trie, node: u32, before: u32, key: &str) -> (u32, u32) {
+        if self.nodes.len() < trie.nodes.len() {
+            self.nodes.resize_with(trie.nodes.len(), KeyOrder::default);
+        }
+        let order = &mut self.nodes[node as usize];
+        let guess = match before {
+            0 => order.first,
+            slot => order.keys[slot as usize - 1].next,
+        };
+        match guess.checked_sub(1).map(|slot| &order.keys[slot as usize]) {
+            Some(seen) if same_text(&seen.text, key) => (seen.edge, guess),
+            _ => order.learn(trie, node, before, key),
+        }
+    }
+}
+
+impl KeyOrder {
+    fn learn(&mut self, trie: &Trie, node: u32, before: u32, key: &str) -> (u32, u32) {
+        let slot = match self.slots.get(key) {
+            Some(&slot) => slot,
+            None if self.keys.len() < MAX_KEYS && key.len() <= MAX_KEY_BYTES => {
+                self.keys.push(SeenKey { text: key.into(), edge: trie.find(node, key), next: 0 });
+                self.slots.insert(key.into(), self.keys.len() as u32);
+                self.keys.len() as u32
+            }
+            // Keys that are data, such as tags: not worth remembering.
+            None => return (trie.find(node, key), before),
+        };
+        match before {
+            0 => self.first = slot,
+            b => self.keys[b as usize - 1].next = slot,
+        }
+        (self.keys[slot as usize - 1].edge, slot)
     }
 }
 
@@ -107,6 +191,8 @@ pub enum Element {
 pub struct RecordSeed<'a, S> {
     /// The paths.
     pub trie: &'a Trie,
+    /// The order of keys seen so far.
+    pub memory: &'a mut KeyMemory,
     /// Where values go.
     pub sink: &'a mut S,
 }
@@ -128,7 +214,7 @@ impl<'de, S: Sink> Visitor<'de> for RecordSeed<'_, S> {
 
     #[inline]
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Element, A::Error> {
-        let first = walk_object(self.trie, self.sink, 0, false, 0, map)?;
+        let first = walk_object(self.trie, self.memory, self.sink, 0, false, 0, map)?;
         Ok(Element::Object(first))
     }
 
@@ -159,6 +245,7 @@ impl<'de, S: Sink> Visitor<'de> for RecordSeed<'_, S> {
 #[inline]
 fn walk_object<'de, S: Sink, A: MapAccess<'de>>(
     trie: &Trie,
+    memory: &mut KeyMemory,
     sink: &mut S,
     node: u32,
     in_array: bool,
@@ -167,7 +254,9 @@ fn walk_object<'de, S: Sink, A: MapAccess<'de>>(
 ) -> Result<Option<usize>, A::Error> {
     let mut first = None;
     let mut at_first = true;
-    while let Some((edge, address)) = map.next_key_seed(KeySeed { trie, node })? {
+    let mut before = 0;
+    while let Some((edge, slot, address)) = map.next_key_seed(KeySeed { trie, memory: &mut *memory, node, before })? {
+        before = slot;
         if at_first {
             first = address;
             at_first = false;
@@ -178,44 +267,46 @@ fn walk_object<'de, S: Sink, A: MapAccess<'de>>(
         }
         let e = &trie.edges[edge as usize];
         if e.json.is_empty() {
-            map.next_value_seed(ValueSeed { trie, sink, edge: e, in_array, depth: depth + 1 })?;
+            map.next_value_seed(ValueSeed { trie, memory: &mut *memory, sink: &mut *sink, edge: e, in_array, depth: depth + 1 })?;
         } else {
             let raw: sonic_rs::LazyValue<'_> = map.next_value()?;
-            capture_json(trie, sink, e, in_array, depth, raw.as_raw_str()).map_err(A::Error::custom)?;
+            capture_json(trie, memory, sink, e, in_array, depth, raw.as_raw_str()).map_err(A::Error::custom)?;
         }
     }
     Ok(first)
 }
 
 /// The field's JSON text is wanted: hand it over, then walk it for the paths that go deeper.
-fn capture_json<S: Sink>(trie: &Trie, sink: &mut S, edge: &Edge, in_array: bool, depth: u8, raw: &str) -> Result<(), String> {
+fn capture_json<S: Sink>(trie: &Trie, memory: &mut KeyMemory, sink: &mut S, edge: &Edge, in_array: bool, depth: u8, raw: &str) -> Result<(), String> {
     let raw = raw.trim();
     if raw.starts_with(['{', '[']) && raw != "[]" {
-        for &(field, flat) in &edge.json {
-            sink.capture(field, flat, Value { kind: Kind::Json, text: raw });
+        for &(field, rank) in &edge.json {
+            sink.capture(field, rank, Value { kind: Kind::Json, text: raw });
         }
     } else {
         let only = Edge { child: None, leaves: edge.json.clone(), json: Vec::new() };
-        revisit(trie, sink, &only, in_array, depth, raw)?;
+        revisit(trie, memory, sink, &only, in_array, depth, raw)?;
     }
     if edge.leaves.is_empty() && edge.child.is_none() {
         return Ok(());
     }
-    revisit(trie, sink, edge, in_array, depth, raw)
+    revisit(trie, memory, sink, edge, in_array, depth, raw)
 }
 
-fn revisit<S: Sink>(trie: &Trie, sink: &mut S, edge: &Edge, in_array: bool, depth: u8, raw: &str) -> Result<(), String> {
+fn revisit<S: Sink>(trie: &Trie, memory: &mut KeyMemory, sink: &mut S, edge: &Edge, in_array: bool, depth: u8, raw: &str) -> Result<(), String> {
     let mut deserializer = sonic_rs::Deserializer::from_str(raw);
-    ValueSeed { trie, sink, edge, in_array, depth: depth + 1 }.deserialize(&mut deserializer).map_err(|e| e.to_string())
+    ValueSeed { trie, memory, sink, edge, in_array, depth: depth + 1 }.deserialize(&mut deserializer).map_err(|e| e.to_string())
 }
 
 struct KeySeed<'a> {
     trie: &'a Trie,
+    memory: &'a mut KeyMemory,
     node: u32,
+    before: u32,
 }
 
 impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
-    type Value = (u32, Option<usize>);
+    type Value = (u32, u32, Option<usize>);
     #[inline]
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
@@ -223,22 +314,25 @@ impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
 }
 
 impl<'de> Visitor<'de> for KeySeed<'_> {
-    type Value = (u32, Option<usize>);
+    type Value = (u32, u32, Option<usize>);
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("a key")
     }
     #[inline]
     fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
-        Ok((self.trie.find(self.node, key), Some(key.as_ptr() as usize)))
+        let (edge, slot) = self.memory.find(self.trie, self.node, self.before, key);
+        Ok((edge, slot, Some(key.as_ptr() as usize)))
     }
     #[inline]
     fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok((self.trie.find(self.node, key), None))
+        let (edge, slot) = self.memory.find(self.trie, self.node, self.before, key);
+        Ok((edge, slot, None))
     }
 }
 
 struct ValueSeed<'a, S> {
     trie: &'a Trie,
+    memory: &'a mut KeyMemory,
     sink: &'a mut S,
     edge: &'a Edge,
     in_array: bool,
@@ -248,8 +342,8 @@ struct ValueSeed<'a, S> {
 impl<S: Sink> ValueSeed<'_, S> {
     #[inline]
     fn emit(&mut self, kind: Kind, text: &str) {
-        for &(field, flat) in &self.edge.leaves {
-            self.sink.capture(field, flat, Value { kind, text });
+        for &(field, rank) in &self.edge.leaves {
+            self.sink.capture(field, rank, Value { kind, text });
         }
     }
 }
@@ -296,7 +390,7 @@ impl<'de, S: Sink> Visitor<'de> for ValueSeed<'_, S> {
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
         let mut any = false;
         loop {
-            let seed = ValueSeed { trie: self.trie, sink: &mut *self.sink, edge: self.edge, in_array: true, depth: self.depth + 1 };
+            let seed = ValueSeed { trie: self.trie, memory: &mut *self.memory, sink: &mut *self.sink, edge: self.edge, in_array: true, depth: self.depth + 1 };
             if self.depth >= MAX_DEPTH {
                 return Err(A::Error::custom("nested too deeply"));
             }
@@ -315,7 +409,7 @@ impl<'de, S: Sink> Visitor<'de> for ValueSeed<'_, S> {
         self.emit(Kind::Object, "");
         match self.edge.child {
             Some(_) if self.depth >= MAX_DEPTH => Err(A::Error::custom("nested too deeply")),
-            Some(child) => walk_object(self.trie, self.sink, child, self.in_array, self.depth, map).map(|_| ()),
+            Some(child) => walk_object(self.trie, self.memory, self.sink, child, self.in_array, self.depth, map).map(|_| ()),
             None => {
                 while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
                 Ok(())
@@ -325,9 +419,9 @@ impl<'de, S: Sink> Visitor<'de> for ValueSeed<'_, S> {
 }
 
 /// Walks one record given as JSON text.
-pub fn walk_record<S: Sink>(trie: &Trie, sink: &mut S, raw: &[u8]) -> Result<Element, String> {
+pub fn walk_record<S: Sink>(trie: &Trie, memory: &mut KeyMemory, sink: &mut S, raw: &[u8]) -> Result<Element, String> {
     let mut deserializer = sonic_rs::Deserializer::from_slice(raw);
-    let element = RecordSeed { trie, sink }.deserialize(&mut deserializer).map_err(short)?;
+    let element = RecordSeed { trie, memory, sink }.deserialize(&mut deserializer).map_err(short)?;
     deserializer.end().map_err(short)?;
     Ok(element)
 }

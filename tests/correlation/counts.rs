@@ -180,7 +180,7 @@ fn what_says_nothing_clear_is_refused() {
         ("timespan: 10s", "timespan: 10", "timespan"),
         ("timespan: 10s", "", "needs `timespan`"),
         ("condition: {gte: 1}", "", "needs `condition`"),
-        ("{gte: 1}", "{}", "no comparison"),
+        ("{gte: 1}", "{}", "comparison"),
         ("{gte: 1}", "{gte: many}", "must be a number"),
         ("{gte: 1}", "{atleast: 1}", "`atleast` is not a comparison"),
         ("{gte: 1}", "{gte: 1, field: v}", "takes no `field`"),

@@ -306,6 +306,7 @@ fn encodings_are_of_the_text_and_of_nothing_else() {
     both("f|utf16be|base64: ab", json!({"f": "AGEAYg=="}), Hit);
     both("f|utf16|base64: ab", json!({"f": "//5hAGIA"}), Hit);
     both("f|wide|base64: ab", json!({"f": "YWI="}), Miss);
+    both("f|wide|base64offset|contains: IEX", json!({"f": "xxSQBFAFgA"}), Hit);
 }
 
 #[test]
@@ -327,10 +328,15 @@ fn modifiers_in_an_order_that_would_mean_something_else_are_refused() {
     for modifiers in ["base64|base64offset", "wide|utf16be", "base64|re", "re|base64", "base64|cidr", "wide|gt", "base64|exists"] {
         assert_eq!(ours(&selection(&format!("f|{modifiers}: '1'")), &json!({"f": "MQ=="})), Refused, "{modifiers}");
     }
-    for modifier in ["base64", "base64offset", "wide|base64", "windash", "cased", "expand"] {
-        refused(&selection(&format!("f|{modifier}: null")), "null");
-    }
     refused(&selection("f|base64: true"), "text");
+    refused(&selection("f|utf16: abc"), "bytes that are no text");
+}
+
+#[test]
+fn null_takes_no_modifier_but_neq() {
+    let modifiers = ["contains", "startswith", "re", "cidr", "gt", "hour", "base64", "base64offset", "wide|base64", "windash", "cased", "expand"];
+    let loaded: Vec<&str> = modifiers.into_iter().filter(|m| ours(&selection(&format!("f|{m}: null")), &json!({})) != Refused).collect();
+    assert!(loaded.is_empty(), "{loaded:?}");
 }
 
 #[test]

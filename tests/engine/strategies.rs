@@ -134,7 +134,7 @@ pub fn one_or_list(mut values: Vec<Value>) -> Value {
 }
 
 /// Modifiers and values of an item.
-fn asked(nulls: bool) -> BoxedStrategy<(String, Value)> {
+pub fn asked(nulls: bool) -> BoxedStrategy<(String, Value)> {
     let neq = || select(vec!["", "", "", "|neq"]);
     let cased = || select(vec!["", "", "|cased"]);
     let pattern = prop_oneof![text(), select(PATTERNS.to_vec()).prop_map(Value::from)];
@@ -233,4 +233,9 @@ pub fn detection(nulls: bool) -> impl Strategy<Value = Value> {
 pub fn yaml_of(detections: &[Value]) -> String {
     let document = |(i, d): (usize, &Value)| json!({"title": format!("R{i}"), "id": format!("r{i}"), "name": format!("name-{i}"), "sigma-version": 3, "logsource": {"product": "test"}, "detection": d});
     detections.iter().enumerate().map(document).map(|d| format!("---\n{d}\n")).collect()
+}
+
+/// A few rules and the events that they meet.
+pub fn case() -> impl Strategy<Value = (Vec<Value>, Vec<Value>)> {
+    any::<bool>().prop_flat_map(|nulls| (vec(detection(nulls), 2..6), vec(body(nulls), 8..25)))
 }

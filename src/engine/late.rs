@@ -1,0 +1,211 @@
+//! Columns that the first field with a text decides: most records spell several of those fields, and only the one that
+//! wins is looked up in a dictionary, in many runs only for the rows that are kept.
+
+use super::plan::{Filled, SourcePlan};
+use crate::event::dict::{ABSENT, Dict};
+use crate::event::value::Value;
+use crate::source::mapping::{Expr, Mapping};
+use crate::source::walk::FieldId;
+use std::sync::Arc;
+
+/// Where a text stands: in the chunk, or beyond it in the arena that holds what the chunk spells with escapes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    start: usize,
+    len: u32,
+}
+
+const NOTHING: Span = Span { start: 0, len: 0 };
+
+/// A text that may decide a column of the current row.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    slot: u16,
+    /// Position of its field among those that the column looks at.
+    position: u16,
+    /// One key spells the whole path: it wins over nested spellings of the same field, also when it holds no text.
+    flat: bool,
+    span: Span,
+}
+
+/// A column decided by the first field with a text.
+struct Slot {
+    column: FieldId,
+    mapping: Arc<Mapping>,
+    index: usize,
+    /// Codes are wanted for every row; else for kept rows only.
+    eager: bool,
+    rows: Vec<Span>,
+    /// Deciding texts, and what each gives; the entry of [`ABSENT`] is what no text gives.
+    texts: Dict,
+    results: Vec<Option<u32>>,
+    best: Option<(u16, Span)>,
+}
+
+/// All such columns of a plan.
+pub struct LateColumns {
+    slots: Vec<Slot>,
+    /// For each field the columns that it may decide, and its position there.
+    feeds: Vec<Vec<(u16, u16)>>,
+    candidates: Vec<Candidate>,
+    arena: String,
+    chunk: std::ops::Range<usize>,
+}
+
+impl LateColumns {
+    /// For a plan; with `all_rows` every column is wanted for every row.
+    pub fn new(plan: &SourcePlan, all_rows: bool) -> LateColumns {
+        let mut out = LateColumns { slots: Vec::new(), feeds: vec![Vec::new(); plan.fields.len()], candidates: Vec::new(), arena: String::new(), chunk: 0..0 };
+        let read_by_others = |id: FieldId| {
+            plan.fields.iter().any(|f| f.inputs.contains(&id))
+                || plan.pairs.iter().any(|p| p.left == id || p.right == id)
+                || plan.activity == Some(id)
+                || plan.status == Some(id)
+        };
+        for (id, field) in (0..).zip(&plan.fields) {
+            let Filled::Expr(index) = field.filled else { continue };
+            let column = &plan.mapping.columns[index];
+            let Some(order) = column.expr.decided_by_first().filter(|_| plan.event_id != Some(id)) else { continue };
+            let slot = out.slots.len() as u16;
+            for (position, path) in (0..).zip(&order) {
+                if let Some(at) = column.paths.iter().position(|p| p == path) {
+                    out.feeds[field.inputs[at] as usize].push((slot, position));
+                }
+            }
+            out.slots.push(Slot {
+                column: id,
+                mapping: plan.mapping.clone(),
+                index,
+                eager: all_rows || !field.atoms.is_empty() || read_by_others(id),
+                rows: Vec::new(),
+                texts: Dict::default(),
+                results: vec![None],
+                best: None,
+            });
+        }
+        out
+    }
+
+    /// Whether a column is one of these.
+    pub fn has(&self, column: FieldId) -> bool {
+        self.slot(column).is_some()
+    }
+
+    fn slot(&self, column: FieldId) -> Option<usize> {
+        self.slots.iter().position(|s| s.column == column)
+    }
+
+    /// A column that is not computed for every row.
+    pub fn is_lazy(&self, column: FieldId) -> bool {
+        self.slots.iter().any(|s| s.column == column && !s.eager)
+    }
+
+    /// The columns that are computed for every row.
+    pub fn eager(&self) -> Vec<FieldId> {
+        self.slots.iter().filter(|s| s.eager).map(|s| s.column).collect()
+    }
+
+    /// Whether a field may decide a column.
+    pub fn is_fed_by(&self, field: FieldId) -> bool {
+        !self.feeds[field as usize].is_empty()
+    }
+
+    /// The text that following values are slices of.
+    pub fn begin_chunk(&mut self, bytes: &[u8]) {
+        let start = bytes.as_ptr() as usize;
+        self.chunk = start..start + bytes.len();
+    }
+
+    /// Takes a value of the current row.
+    #[inline]
+    pub fn offer(&mut self, field: FieldId, flat: bool, value: Value<'_>) {
+        let is_text = value.kind.is_text() && !value.text.is_empty();
+        if !is_text && !flat {
+            return;
+        }
+        let span = if is_text { self.place(value.text) } else { NOTHING };
+        for &(slot, position) in &self.feeds[field as usize] {
+            self.candidates.push(Candidate { slot, position, flat, span });
+        }
+    }
+
+    fn place(&mut self, text: &str) -> Span {
+        let (at, len) = (text.as_ptr() as usize, text.len());
+        if at >= self.chunk.start && at + len <= self.chunk.end {
+            return Span { start: at - self.chunk.start, len: len as u32 };
+        }
+        let start = self.chunk.len() + self.arena.len();
+        self.arena.push_str(text);
+        Span { start, len: len as u32 }
+    }
+
+    /// Forgets the values of the current row.
+    pub fn abort_row(&mut self) {
+        self.candidates.clear();
+    }
+
+    /// Decides the columns of the current row.
+    #[inline]
+    pub fn end_row(&mut self, row: u32) {
+        if self.candidates.iter().any(|c| c.flat) {
+            let flat: Vec<(u16, u16)> = self.candidates.iter().filter(|c| c.flat).map(|c| (c.slot, c.position)).collect();
+            self.candidates.retain(|c| c.flat || !flat.contains(&(c.slot, c.position)));
+        }
+        for c in &self.candidates {
+            let best = &mut self.slots[c.slot as usize].best;
+            if c.span.len > 0 && best.is_none_or(|(position, _)| c.position < position) {
+                *best = Some((c.position, c.span));
+            }
+        }
+        self.candidates.clear();
+        for slot in &mut self.slots {
+            if let Some((_, span)) = slot.best.take() {
+                slot.rows.resize(row as usize, NOTHING);
+                slot.rows.push(span);
+            }
+        }
+    }
+
+    /// The code of a column in a row; `intern` gives a value of the column its code.
+    pub fn code(&mut self, column: FieldId, row: u32, bytes: &[u8], intern: &mut dyn FnMut(&str) -> u32) -> u32 {
+        let Some(at) = self.slot(column) else { return ABSENT };
+        let slot = &mut self.slots[at];
+        let span = slot.rows.get(row as usize).copied().unwrap_or(NOTHING);
+        let text = match span.start.checked_sub(bytes.len()) {
+            _ if span.len == 0 => None,
+            None => bytes.get(span.start..span.start + span.len as usize).and_then(|b| simdutf8::basic::from_utf8(b).ok()),
+            Some(start) => self.arena.get(start..start + span.len as usize),
+        };
+        let raw = text.map_or(ABSENT, |t| slot.texts.intern(Value::str(t)).0) as usize;
+        if slot.results.len() <= raw {
+            slot.results.resize(raw + 1, None);
+        }
+        if let Some(code) = slot.results[raw] {
+            return code;
+        }
+        let expr: &Expr = &slot.mapping.columns[slot.index].expr;
+        let code = expr.finish(text).map_or(ABSENT, |(_, value)| intern(&value));
+        slot.results[raw] = Some(code);
+        code
+    }
+
+    /// Forgets all rows, and with `anew` what texts gave.
+    pub fn clear(&mut self, anew: bool) {
+        self.candidates.clear();
+        self.arena.clear();
+        for slot in &mut self.slots {
+            slot.rows.clear();
+            if anew {
+                slot.texts.clear();
+                slot.results.clear();
+                slot.results.push(None);
+            }
+        }
+    }
+
+    /// Distinct texts and their bytes, of the column with most.
+    pub fn size(&self) -> (usize, usize) {
+        let most = |f: &dyn Fn(&Slot) -> usize| self.slots.iter().map(f).max().unwrap_or(0);
+        (most(&|s| s.texts.len()), most(&|s| s.texts.bytes()))
+    }
+}

@@ -1,0 +1,178 @@
+//! From matches to findings: correlations over the matches of their bases, then one finding for each entity and burst.
+
+use super::scan::Scan;
+use super::{Finding, MAX_BURST, QUIET, RECORD_LONGEST, RECORD_QUIET, bursts};
+use crate::diag::UserError;
+use crate::engine::correlate::{Base, Correlated, Input, LeafFields, correlate};
+use crate::event::Column;
+use crate::event::dict::ABSENT;
+use crate::event::time::push_time;
+use crate::rule::correlation::Correlation;
+use crate::rule::meta::Level;
+use crate::rule::{Body, FieldRef};
+use rayon::prelude::*;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+impl Scan<'_> {
+    /// Makes the findings, and the matches of the period, from all matches in the order of rule, then row.
+    pub(super) fn find(&mut self, matches: &[(u32, u32)]) -> Result<(), UserError> {
+        let by_rule: Vec<&[(u32, u32)]> = matches.chunk_by(|a, b| a.0 == b.0).collect();
+        let mut findings: Vec<Finding> = Vec::new();
+        let silent = self.correlate_all(&by_rule, &mut findings)?;
+        let times = &self.rows.time;
+        // Rows are in time order: those of the period are one stretch.
+        let inside = times.partition_point(|t| self.period.from.is_some_and(|f| *t < f)) as u32
+            ..times.partition_point(|t| self.period.to.is_none_or(|to| *t < to)) as u32;
+        let made: Vec<(usize, u64, Vec<Finding>)> = self.pool.install(|| {
+            let one = |of_rule: &&[(u32, u32)]| {
+                let start = of_rule.partition_point(|m| m.1 < inside.start);
+                let end = of_rule.partition_point(|m| m.1 < inside.end).max(start);
+                let of_rule_in_period = &of_rule[start..end];
+                let rule = of_rule[0].0 as usize;
+                (rule, of_rule_in_period.len() as u64, self.detection_findings(rule, of_rule_in_period))
+            };
+            by_rule.par_iter().with_max_len(1).map(one).collect()
+        });
+        for (rule, hits, made) in made {
+            self.hits[rule] = hits;
+            if silent.contains(&rule) {
+                self.hidden += made.len() as u64;
+            } else {
+                findings.extend(made);
+            }
+        }
+        let rules = &self.rules.rules;
+        let order = |a: &Finding, b: &Finding| {
+            let level = |f: &Finding| rules[f.rule].meta.level;
+            level(b)
+                .cmp(&level(a))
+                .then(a.first.cmp(&b.first))
+                .then_with(|| rules[a.rule].meta.id.cmp(&rules[b.rule].meta.id))
+                .then_with(|| a.entity.cmp(&b.entity))
+                .then_with(|| a.id.cmp(&b.id))
+        };
+        self.matches = matches.iter().copied().filter(|m| inside.contains(&m.1)).collect();
+        let matches = &mut self.matches;
+        self.pool.install(|| rayon::join(|| matches.par_sort_unstable_by_key(|&(rule, row)| (row, rule)), || findings.par_sort_unstable_by(order)));
+        self.findings = findings;
+        Ok(())
+    }
+
+    /// Runs the correlations, each after those that it counts; gives the rules whose own findings a correlation stands for.
+    fn correlate_all(&mut self, by_rule: &[&[(u32, u32)]], findings: &mut Vec<Finding>) -> Result<BTreeSet<usize>, UserError> {
+        let set = self.rules;
+        let mut silent: BTreeSet<usize> = BTreeSet::new();
+        let mut runs: BTreeMap<usize, Arc<Correlated>> = BTreeMap::new();
+        let counted: BTreeSet<usize> = (0..set.rules.len()).flat_map(|i| set.bases(i).iter().copied()).collect();
+        for i in set.correlations_in_order() {
+            let rule = &set.rules[i];
+            let Body::Correlation(c) = &rule.body else { continue };
+            let rows: Vec<Vec<u32>> = set
+                .bases(i)
+                .iter()
+                .map(|base| {
+                    let found = by_rule.binary_search_by_key(&(*base as u32), |m| m[0].0);
+                    found.map_or(Vec::new(), |at| by_rule[at].iter().map(|m| m.1).collect())
+                })
+                .collect();
+            let inputs = set.bases(i).iter().zip(&rows).map(|(&base, rows)| Input {
+                base: match runs.get(&base) {
+                    Some(run) => Base::Correlation(run.clone()),
+                    None => Base::Detection(base as u32, rows),
+                },
+                group_by: self.leaf_fields(c, base, &c.group_by),
+                fields: self.leaf_fields(c, base, &c.fields),
+            });
+            for &base in set.bases(i) {
+                let m = &set.rules[base].meta;
+                if !c.generate && (m.level <= Level::Low || m.file == rule.meta.file) {
+                    silent.insert(base);
+                }
+            }
+            let found = correlate(c, inputs.collect(), &self.rows, counted.contains(&i))
+                .map_err(|e| UserError::new(format!("{}:{}: `{}`: correlating failed: {e}", rule.meta.file, rule.meta.line, rule.meta.title)))?;
+            self.ungrouped[i] = found.without_group;
+            for burst in &found.bursts {
+                if !self.period.contains(burst.crossed) {
+                    continue;
+                }
+                self.hits[i] += 1;
+                let value = |code: u32| self.rows.dict.text(code).unwrap_or_default().to_owned();
+                let entity: Vec<(String, String)> = c.group_by.iter().zip(&burst.group).map(|(f, code)| (f.clone(), value(*code))).collect();
+                let longest = MAX_BURST.max(c.timespan);
+                for part in bursts(&burst.rows, &self.rows.time, i64::MAX, longest) {
+                    let finding = Finding::new(i, &rule.meta, entity.clone(), part.to_vec(), &self.rows.time, &self.event_name(part[0]));
+                    findings.extend(finding);
+                }
+            }
+            if counted.contains(&i) {
+                runs.insert(i, Arc::new(found));
+            }
+        }
+        // A correlation that only feeds another one is hidden like any base.
+        let hidden = findings.len();
+        findings.retain(|f| !silent.contains(&f.rule));
+        self.hidden += (hidden - findings.len()) as u64;
+        Ok(silent)
+    }
+
+    /// Where the fields of a correlation stand in the kept rows, for each detection below a base.
+    fn leaf_fields(&self, correlation: &Correlation, base: usize, fields: &[String]) -> LeafFields {
+        let Ok(names) = self.rules.fields_for(correlation, base, fields) else { return LeafFields::new() };
+        let of_leaf = |leaf: usize| match &self.rules.rules[leaf].body {
+            Body::Detection(d) => names.iter().filter_map(|n| d.taxonomy.resolve(n).ok().and_then(|f| self.field(&f))).collect(),
+            Body::Correlation(_) => Vec::new(),
+        };
+        self.rules.leaves(base).into_iter().map(|leaf| (leaf as u32, of_leaf(leaf))).collect()
+    }
+
+    /// Names an event so that the name does not depend on files.
+    fn event_name(&self, row: u32) -> Cow<'_, str> {
+        match self.rows.event_id(row) {
+            Some(id) => Cow::Borrowed(id),
+            None => {
+                let mut name = Vec::new();
+                push_time(self.rows.time[row as usize], &mut name);
+                for column in [Column::User, Column::Resource] {
+                    name.push(b' ');
+                    name.extend_from_slice(self.column(column, row).unwrap_or_default().as_bytes());
+                }
+                Cow::Owned(String::from_utf8(name).unwrap_or_default())
+            }
+        }
+    }
+
+    /// One finding for each entity and burst of a detection's matches.
+    fn detection_findings(&self, rule: usize, matches: &[(u32, u32)]) -> Vec<Finding> {
+        let user = self.field(&FieldRef::Column(Column::User));
+        let resource = self.field(&FieldRef::Column(Column::Resource));
+        let code = |field: Option<usize>, row: u32| field.map_or(ABSENT, |f| self.rows.columns[f][row as usize]);
+        // The user stands for the entity, else the resource, else nothing does.
+        let mut keyed: Vec<(u8, u32, u32)> = matches
+            .iter()
+            .map(|&(_, row)| match (code(user, row), code(resource, row)) {
+                (ABSENT, ABSENT) => (2, ABSENT, row),
+                (ABSENT, r) => (1, r, row),
+                (u, _) => (0, u, row),
+            })
+            .collect();
+        keyed.sort_unstable();
+        let meta = &self.rules.rules[rule].meta;
+        let (quiet, longest) = if meta.level == Level::Informational { (RECORD_QUIET, RECORD_LONGEST) } else { (QUIET, MAX_BURST) };
+        let mut out = Vec::new();
+        for group in keyed.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            let entity = match (group[0].0, self.rows.dict.text(group[0].1)) {
+                (0, Some(u)) => vec![("user".to_owned(), u.to_owned())],
+                (1, Some(r)) => vec![("resource".to_owned(), r.to_owned())],
+                _ => Vec::new(),
+            };
+            let rows: Vec<u32> = group.iter().map(|k| k.2).collect();
+            for part in bursts(&rows, &self.rows.time, quiet, longest) {
+                out.extend(Finding::new(rule, meta, entity.clone(), part.to_vec(), &self.rows.time, &self.event_name(part[0])));
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,279 @@
+//! Links between documents: which rules a correlation counts, and which rules a filter narrows.
+
+use super::correlation::Correlation;
+use super::load::RuleSet;
+use super::meta::{LogSource, RuleMeta};
+use super::{Body, Filter, FilterTarget, Rule};
+use crate::diag::RuleProblem;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Rules by what a reference may call them.
+struct Index<'a> {
+    rules: &'a [Rule],
+    by_id: HashMap<String, Vec<usize>>,
+    by_name: HashMap<&'a str, Vec<usize>>,
+    by_title: HashMap<&'a str, Vec<usize>>,
+}
+
+impl<'a> Index<'a> {
+    fn new(rules: &'a [Rule]) -> Index<'a> {
+        let mut index = Index { rules, by_id: HashMap::new(), by_name: HashMap::new(), by_title: HashMap::new() };
+        for (i, rule) in rules.iter().enumerate() {
+            index.by_id.entry(rule.meta.id.to_ascii_lowercase()).or_default().push(i);
+            index.by_title.entry(&rule.meta.title).or_default().push(i);
+            if let Some(name) = &rule.meta.name {
+                index.by_name.entry(name).or_default().push(i);
+            }
+        }
+        index
+    }
+
+    /// By id, then name, then title; a title of the same file goes before those of other files.
+    fn find(&self, reference: &str, from_file: &str) -> Result<usize, String> {
+        let by_title = self.by_title.get(reference);
+        let in_file: Option<Vec<usize>> = by_title.map(|all| all.iter().copied().filter(|i| self.rules[*i].meta.file == from_file).collect());
+        let candidates = [
+            self.by_id.get(&reference.to_ascii_lowercase()).cloned(),
+            self.by_name.get(reference).cloned(),
+            in_file.filter(|found| !found.is_empty()),
+            by_title.cloned(),
+        ];
+        match candidates.into_iter().flatten().next().as_deref() {
+            Some([one]) => Ok(*one),
+            None | Some([]) => Err(format!("no rule has the id, name or title `{reference}`")),
+            Some(many) => Err(format!("`{reference}` could mean {} rules", many.len())),
+        }
+    }
+}
+
+impl RuleSet {
+    /// The rule that a reference means: by id, then name, then title (own file first).
+    pub fn find(&self, reference: &str, from_file: &str) -> Result<usize, String> {
+        Index::new(&self.rules).find(reference, from_file)
+    }
+
+    /// The rules that a correlation counts, in the order of its `rules`; none for a detection.
+    pub fn bases(&self, rule: usize) -> &[usize] {
+        self.bases.get(rule).map_or(&[], Vec::as_slice)
+    }
+
+    /// The detections that a rule rests on in the end, itself included.
+    pub fn leaves(&self, rule: usize) -> BTreeSet<usize> {
+        match &self.rules[rule].body {
+            Body::Detection(_) => BTreeSet::from([rule]),
+            Body::Correlation(_) => self.bases(rule).iter().flat_map(|b| self.leaves(*b)).collect(),
+        }
+    }
+
+    /// Correlations, each after those that it counts.
+    pub fn correlations_in_order(&self) -> Vec<usize> {
+        fn visit(set: &RuleSet, rule: usize, done: &mut BTreeSet<usize>, out: &mut Vec<usize>) {
+            if matches!(set.rules[rule].body, Body::Correlation(_)) && done.insert(rule) {
+                set.bases(rule).iter().for_each(|b| visit(set, *b, done, out));
+                out.push(rule);
+            }
+        }
+        let (mut done, mut out) = (BTreeSet::new(), Vec::new());
+        (0..self.rules.len()).for_each(|i| visit(self, i, &mut done, &mut out));
+        out
+    }
+
+    /// The fields of a correlation in the events of a detection below one of its bases, as that detection's record names them.
+    pub fn fields_for<'a>(&'a self, correlation: &'a Correlation, base: usize, fields: &'a [String]) -> Result<Vec<&'a str>, String> {
+        let names = names_of(&self.rules[base].meta);
+        fields.iter().map(|f| correlation.field_for(f, &names)).collect()
+    }
+
+    /// A set of one rule and all that it rests on; that rule comes first.
+    pub fn only(&self, rule: usize) -> RuleSet {
+        let mut chosen = vec![rule];
+        let mut at = 0;
+        while at < chosen.len() {
+            let more: Vec<usize> = self.bases(chosen[at]).iter().copied().filter(|b| !chosen.contains(b)).collect();
+            chosen.extend(more);
+            at += 1;
+        }
+        let place: BTreeMap<usize, usize> = chosen.iter().enumerate().map(|(new, old)| (*old, new)).collect();
+        let bases = chosen.iter().map(|c| self.bases(*c).iter().filter_map(|b| place.get(b).copied()).collect()).collect();
+        RuleSet { rules: chosen.iter().map(|c| self.rules[*c].clone()).collect(), bases, ..RuleSet::default() }
+    }
+
+    /// Resolves all references. Correlations and filters whose references mean nothing become problems, and so do the
+    /// correlations that count those.
+    pub(super) fn link(&mut self) {
+        self.apply_filters();
+        let mut alive = vec![true; self.rules.len()];
+        let mut resolved: Vec<Vec<usize>> = vec![Vec::new(); self.rules.len()];
+        let mut bad: BTreeMap<usize, (String, Option<String>)> = BTreeMap::new();
+        let index = Index::new(&self.rules);
+        for (i, rule) in self.rules.iter().enumerate() {
+            let Body::Correlation(c) = &rule.body else { continue };
+            match c.rules.iter().map(|r| index.find(r, &rule.meta.file)).collect::<Result<Vec<_>, _>>() {
+                Ok(found) if found.iter().collect::<BTreeSet<_>>().len() < found.len() => {
+                    bad.insert(i, ("`rules` names the same rule twice".into(), None));
+                }
+                Ok(found) => resolved[i] = found,
+                Err(reason) => {
+                    let skipped = c.rules.iter().find(|r| self.skipped_names.contains(*r));
+                    let help = match skipped {
+                        Some(r) => format!("`{r}` is skipped for its status"),
+                        None => "list names or ids of rules that are loaded in the same run".into(),
+                    };
+                    bad.insert(i, (reason, Some(help)));
+                }
+            }
+        }
+        self.bases = resolved;
+        // What counts itself, and what counts something bad.
+        loop {
+            for i in bad.keys() {
+                alive[*i] = false;
+            }
+            let before = bad.len();
+            for i in (0..self.rules.len()).filter(|i| alive[*i]) {
+                if let Some(dead) = self.bases[i].iter().find(|b| !alive[**b]) {
+                    let title = &self.rules[*dead].meta.title;
+                    bad.insert(i, (format!("it counts `{title}`, which did not load"), Some("mend that rule first".into())));
+                } else if self.counts_itself(i) {
+                    bad.insert(i, ("it counts itself in a circle".into(), Some("a correlation may only count rules that do not count it".into())));
+                }
+            }
+            if bad.len() == before {
+                break;
+            }
+        }
+        for i in (0..self.rules.len()).filter(|i| alive[*i]) {
+            if let Err(fault) = self.check_fields(i) {
+                bad.insert(i, fault);
+            }
+        }
+        self.remove(bad);
+    }
+
+    fn counts_itself(&self, rule: usize) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut open = self.bases[rule].clone();
+        while let Some(next) = open.pop() {
+            if next == rule {
+                return true;
+            }
+            if seen.insert(next) {
+                open.extend(&self.bases[next]);
+            }
+        }
+        false
+    }
+
+    /// Every group-by and counted field must mean something in the events of every base.
+    fn check_fields(&self, rule: usize) -> Result<(), (String, Option<String>)> {
+        let Body::Correlation(c) = &self.rules[rule].body else { return Ok(()) };
+        for &base in self.bases(rule) {
+            if c.kind.takes_numbers() && matches!(self.rules[base].body, Body::Correlation(_)) {
+                let reason = format!("{} needs events with a number; `{}` is a correlation", c.kind.name(), self.rules[base].meta.title);
+                return Err((reason, Some("use event_count or value_count over correlations".into())));
+            }
+            for fields in [&c.group_by, &c.fields] {
+                let help = || Some("give each rule a field under the alias, by the rule's name or id".to_owned());
+                let names = self.fields_for(c, base, fields).map_err(|e| (e, help()))?;
+                for leaf in self.leaves(base) {
+                    let Body::Detection(d) = &self.rules[leaf].body else { continue };
+                    for name in &names {
+                        d.taxonomy.resolve(name).map_err(|e| (e, None))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, bad: BTreeMap<usize, (String, Option<String>)>) {
+        if bad.is_empty() {
+            return;
+        }
+        let mut place = vec![0; self.rules.len()];
+        let (mut rules, mut bases) = (Vec::new(), Vec::new());
+        for (i, rule) in std::mem::take(&mut self.rules).into_iter().enumerate() {
+            match bad.get(&i) {
+                Some((reason, help)) => {
+                    let problem = RuleProblem {
+                        file: rule.meta.file.clone(),
+                        line: rule.meta.line,
+                        reason: format!("`{}`: {reason}", rule.meta.title),
+                        help: help.clone(),
+                    };
+                    self.add_problem(problem, rule.meta.required);
+                }
+                None => {
+                    place[i] = rules.len();
+                    rules.push(rule);
+                    bases.push(std::mem::take(&mut self.bases[i]));
+                }
+            }
+        }
+        self.rules = rules;
+        self.bases = bases.into_iter().map(|b| b.into_iter().map(|old| place[old]).collect()).collect();
+    }
+
+    /// Adds each filter to the rules that it names.
+    fn apply_filters(&mut self) {
+        let filters = std::mem::take(&mut self.filters);
+        for mut filter in filters {
+            match self.targets(&filter) {
+                Err((reason, help)) => {
+                    let problem = RuleProblem { file: filter.meta.file.clone(), line: filter.meta.line, reason, help };
+                    self.add_problem(problem, filter.meta.required);
+                }
+                Ok(targets) => {
+                    let (fits, misfits): (Vec<usize>, Vec<usize>) = targets.into_iter().partition(|t| match &self.rules[*t].body {
+                        Body::Detection(d) => narrows(&filter.logsource, &d.logsource),
+                        Body::Correlation(_) => false,
+                    });
+                    if !matches!(filter.target, FilterTarget::Any) {
+                        for rule in misfits.iter().map(|m| &self.rules[*m].meta) {
+                            self.notes.push(format!("{}: the filter's logsource is not that of `{}`, which it leaves as it is", filter.meta.file, rule.title));
+                        }
+                    }
+                    for &target in &fits {
+                        if let Body::Detection(d) = &mut self.rules[target].body {
+                            d.filters.push(filter.narrowing.clone());
+                        }
+                        filter.applied_to.push(self.rules[target].meta.id.clone());
+                        let unset = &mut self.rules[target].meta.unset_list;
+                        *unset = unset.take().or_else(|| filter.meta.unset_list.clone());
+                    }
+                    self.filters.push(filter);
+                }
+            }
+        }
+    }
+
+    fn targets(&self, filter: &Filter) -> Result<Vec<usize>, (String, Option<String>)> {
+        let index = Index::new(&self.rules);
+        let FilterTarget::Rules(references) = &filter.target else {
+            return Ok((0..self.rules.len()).filter(|i| matches!(self.rules[*i].body, Body::Detection(_))).collect());
+        };
+        let mut out = Vec::new();
+        for reference in references {
+            let found = index.find(reference, &filter.meta.file).map_err(|e| (e, Some("list ids or names of rules that are loaded in the same run".into())))?;
+            if matches!(self.rules[found].body, Body::Correlation(_)) {
+                let help = "name the detections that the correlation counts";
+                return Err((format!("`{reference}` is a correlation: a filter narrows detections"), Some(help.into())));
+            }
+            if !out.contains(&found) {
+                out.push(found);
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// What a correlation may call a base under an alias.
+fn names_of(meta: &RuleMeta) -> Vec<&str> {
+    meta.name.as_deref().into_iter().chain([meta.id.as_str(), meta.title.as_str()]).collect()
+}
+
+/// Whether a filter's logsource covers a rule's: what the filter names, the rule names too, case aside.
+fn narrows(filter: &LogSource, rule: &LogSource) -> bool {
+    let covers = |f: &Option<String>, r: &Option<String>| f.as_ref().is_none_or(|f| r.as_ref().is_some_and(|r| f.eq_ignore_ascii_case(r)));
+    covers(&filter.product, &rule.product) && covers(&filter.service, &rule.service) && covers(&filter.category, &rule.category)
+}
