@@ -47,9 +47,11 @@ fn figures_are_what_arithmetic_says() {
 
 #[test]
 fn a_percentile_at_a_whole_rank_is_that_value() {
-    // Rank 0.9·10 = 9, 0.55·20 = 11 and 0.7·10 = 7 are whole, however a binary fraction rounds.
+    // Rank p/100·100, 0.9·10, 0.55·20 and 0.7·10 are whole, however a binary fraction rounds.
     let upto = |n: i64| values(&(0..=n).map(Value::from).collect::<Vec<_>>());
-    for (percent, most, expected) in [(90, 10, 9), (55, 20, 11), (70, 10, 7), (29, 100, 29), (57, 100, 57)] {
+    let wrong: Vec<i64> = (0..=100).filter(|p| !fires("value_percentile", &format!("percentile: {p}, eq: {p}"), &upto(100))).collect();
+    assert!(wrong.is_empty(), "of 0 to 100: {wrong:?}");
+    for (percent, most, expected) in [(90, 10, 9), (55, 20, 11), (70, 10, 7)] {
         assert!(fires("value_percentile", &format!("percentile: {percent}, eq: {expected}"), &upto(most)), "{percent} of 0 to {most}");
     }
 }
