@@ -257,6 +257,16 @@ pub fn try_rules(yaml: &str) -> Result<RuleSet, String> {
     }
 }
 
+/// Rule texts that must be refused, each with what the refusal must say: all that are loaded or refused in other words.
+pub fn not_refused<'a>(texts: impl IntoIterator<Item = (String, &'a str)>) -> Vec<String> {
+    let wrong = |(text, says): (String, &str)| match try_rules(&text) {
+        Ok(_) => Some(format!("loaded, though `{says}`:\n{text}")),
+        Err(e) if !e.contains(says) => Some(format!("`{says}` is not in: {e}")),
+        Err(_) => None,
+    };
+    texts.into_iter().filter_map(wrong).collect()
+}
+
 /// A finding as a test compares it: rule title, entity, ids of its events.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Found {

@@ -1,7 +1,7 @@
 //! Names are but names: a rule whose fields are mapped matches the renamed events as the rule matched the events.
 
 use crate::common::{event, generator, ndjson, own_rule_files, own_sources, own_vars, rules, samples, scan_bytes, test_source};
-use crate::engine::generated::{asked, body, case};
+use crate::engine::strategies::{asked, body, case};
 use crate::pipeline::{loaded, pipelines};
 use auditmill::rule::load::{RuleFile, load_rules, load_rules_through, split_documents};
 use auditmill::rule::pipeline::{Pipelines, References};
@@ -14,8 +14,18 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 
 /// Old and new names of what the generated rules and events hold. `x` and `y` are names inside members, which stay.
-const NAMES: [(&str, &str); 9] =
-    [("f", "F"), ("g", "a b"), ("h", "deep.h"), ("n.a", "q.r.a"), ("n.b", "q.r.b"), ("n.c.d", "q.r.c.d"), ("l.x", "é.x"), ("l.y", "é.y"), ("m", "deep.m")];
+const NAMES: [(&str, &str); 10] = [
+    ("f", "F"),
+    ("g", "a b"),
+    ("h", "deep.h"),
+    ("n.a", "q.r.a"),
+    ("n.b", "q.r.b"),
+    ("n.c.d", "q.r.c.d"),
+    ("l.x", "é.x"),
+    ("l.y", "é.y"),
+    ("m", "deep.m"),
+    ("when", "deep.when"),
+];
 
 fn mapping() -> String {
     let mut map: Map<String, Value> = NAMES.iter().map(|(old, new)| ((*old).to_owned(), json!(new))).collect();
@@ -32,6 +42,7 @@ fn renamed(body: &Value) -> Value {
             "g" => out["a b"] = value.clone(),
             "h" => out["deep"]["h"] = value.clone(),
             "m" => out["deep"]["m"] = value.clone(),
+            "when" => out["deep"]["when"] = value.clone(),
             "n" => out["q"] = json!({ "r": value }),
             "l" => out["é"] = value.clone(),
             "n.a" => out["q.r.a"] = value.clone(),

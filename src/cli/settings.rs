@@ -113,6 +113,9 @@ pub fn load_rule_files(args: &RuleArgs) -> Result<(RuleSet, Vars, Vec<RuleFile>)
     for (i, pipeline) in set.pipelines.iter().enumerate().filter(|(i, _)| set.count_through(*i) == 0) {
         say(&format!("warning: pipeline {} ({}) applied to no rule: see its rule_conditions", i + 1, printable(&pipeline.file)));
     }
+    for note in &set.notes {
+        say(&format!("note: {}", printable(note)));
+    }
     for p in &set.problems {
         say(&format!("warning: rule not loaded: {p}"));
         if let Some(help) = &p.help {

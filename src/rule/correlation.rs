@@ -170,11 +170,11 @@ struct Document {
     rules: Option<Value>,
     #[serde(rename = "group-by")]
     group_by: Option<Value>,
-    timespan: Option<String>,
-    timeframe: Option<String>,
+    timespan: Option<Value>,
+    timeframe: Option<Value>,
     condition: Option<Value>,
     generate: Option<bool>,
-    aliases: Option<BTreeMap<String, BTreeMap<String, String>>>,
+    aliases: Option<Value>,
     window: Option<Value>,
     gap: Option<Value>,
 }
@@ -222,10 +222,13 @@ pub fn parse_correlation(value: &Value, generate_at_top: Option<bool>) -> Result
         return Err(fault("`rules` names the same rule twice", ""));
     }
     let span = doc.timespan.or(doc.timeframe).ok_or_else(|| fault("a correlation needs `timespan`", "such as `timespan: 10m`"))?;
-    let timespan = parse_timespan(&span)
-        .ok_or_else(|| fault(format!("timespan `{span}` is not a duration"), "write a number above zero and s, m, h or d, such as 10m"))?;
+    let written = span.as_str().map_or_else(|| yaml_serde::to_string(&span).unwrap_or_default().trim().to_owned(), str::to_owned);
+    let timespan = span
+        .as_str()
+        .and_then(parse_timespan)
+        .ok_or_else(|| fault(format!("timespan `{written}` is not a duration"), "write a number above zero and s, m, h or d, such as 10m"))?;
     let group_by = strings(doc.group_by.as_ref(), "group-by")?;
-    let aliases = doc.aliases.unwrap_or_default();
+    let aliases = parse_aliases(doc.aliases.as_ref())?;
     let condition = parse_condition(doc.condition.as_ref(), &rules)?;
     let kind = kind(&doc.kind, &condition, rules.len())?;
     let temporal = matches!(kind, CorrelationKind::Temporal(_) | CorrelationKind::TemporalOrdered);
@@ -322,6 +325,9 @@ fn parse_condition(value: Option<&Value>, rules: &[String]) -> Result<Condition,
         }
         Some(v) => v.as_mapping().ok_or_else(|| fault("`condition` of a correlation is a mapping", HELP))?,
     };
+    if map.is_empty() {
+        return Err(fault("the condition has no comparison", "leave `condition` out, or compare, such as `condition: {gte: 5}`"));
+    }
     for (key, v) in map {
         let key = key.as_str().unwrap_or_default();
         let number = || v.as_f64().filter(|n| n.is_finite()).ok_or_else(|| fault(format!("condition.{key} must be a number"), HELP));
@@ -426,6 +432,25 @@ impl<'a> Expression<'a> {
         self.depth -= 1;
         Ok(out)
     }
+}
+
+fn parse_aliases(value: Option<&Value>) -> Result<BTreeMap<String, BTreeMap<String, String>>, Fault> {
+    const HELP: &str = "such as `aliases: {who: {rule_a: user, rule_b: target_user}}`";
+    let Some(value) = value.filter(|v| !v.is_null()) else { return Ok(BTreeMap::new()) };
+    let map = value.as_mapping().ok_or_else(|| fault("`aliases` is a mapping of aliases", HELP))?;
+    let mut out = BTreeMap::new();
+    for (alias, of_rules) in map {
+        let alias = alias.as_str().ok_or_else(|| fault("`aliases`: the name of an alias must be text", HELP))?;
+        let of_rules = of_rules.as_mapping().ok_or_else(|| fault(format!("`aliases.{alias}` is a mapping of rules to fields"), HELP))?;
+        let mut fields = BTreeMap::new();
+        for (rule, field) in of_rules {
+            let rule = rule.as_str().ok_or_else(|| fault(format!("`aliases.{alias}`: the name of a rule must be text"), HELP))?;
+            let field = field.as_str().ok_or_else(|| fault(format!("`aliases.{alias}.{rule}` must be the name of a field"), HELP))?;
+            fields.insert(rule.to_owned(), field.to_owned());
+        }
+        out.insert(alias.to_owned(), fields);
+    }
+    Ok(out)
 }
 
 fn strings(value: Option<&Value>, key: &str) -> Result<Vec<String>, Fault> {

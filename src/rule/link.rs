@@ -174,6 +174,12 @@ impl RuleSet {
     /// Every group-by and counted field must mean something in the events of every base.
     fn check_fields(&self, rule: usize) -> Result<(), (String, Option<String>)> {
         let Body::Correlation(c) = &self.rules[rule].body else { return Ok(()) };
+        let bases: Vec<Vec<&str>> = self.bases(rule).iter().map(|b| names_of(&self.rules[*b].meta)).collect();
+        for (alias, of_rules) in &c.aliases {
+            if let Some(stranger) = of_rules.keys().find(|r| !bases.iter().any(|names| names.contains(&r.as_str()))) {
+                return Err((format!("the alias `{alias}` names `{stranger}`, which is not among `rules`"), Some("use a rule's name or id".into())));
+            }
+        }
         for &base in self.bases(rule) {
             if c.kind.takes_numbers() && matches!(self.rules[base].body, Body::Correlation(_)) {
                 let reason = format!("{} needs events with a number; `{}` is a correlation", c.kind.name(), self.rules[base].meta.title);

@@ -257,7 +257,8 @@ impl Lowering<'_> {
             return Ok(Test::FieldRef { field: other.original.clone(), op: asked.op, cased: asked.cased, negated: asked.negated });
         }
         if let [SigmaValue::Null] = values {
-            if asked.explicit_op || asked.regex.is_some() || asked.cidr || asked.number.is_some() || asked.part.is_some() || asked.all {
+            let changed = asked.base64.is_some() || asked.utf16.is_some() || asked.windash || asked.cased || asked.expand;
+            if changed || asked.explicit_op || asked.regex.is_some() || asked.cidr || asked.number.is_some() || asked.part.is_some() || asked.all {
                 return Err(fault("null takes no modifier but neq", "write `field: null`"));
             }
             return Ok(if asked.negated { Test::Some(Matcher::NotNull) } else { Test::Null });

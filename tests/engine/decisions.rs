@@ -1,5 +1,5 @@
 //! What auditmill decides where the Sigma specification is silent or the tools differ (the table of RULES.md section 2),
-//! a test a row. `differs` pins the oracle's answer too, so that a repaired oracle is noticed and its exception goes.
+//! a test a row. Where the oracle answers otherwise, the answers of both are in `exceptions.yml`.
 
 use super::Oracle;
 use crate::common::{Place, event, ndjson, rules, scan_bytes, test_source, try_rules};
@@ -48,19 +48,6 @@ fn both(items: &str, body: Value, verdict: Verdict) {
     assert_eq!(oracles(&detection, &body), verdict, "oracle: {items} on {body}");
 }
 
-/// The engines differ on purpose: ours answers so, the oracle so.
-#[track_caller]
-fn differs(items: &str, body: Value, our: Verdict, oracle: Verdict) {
-    differs_whole(&selection(items), body, our, oracle);
-}
-
-#[track_caller]
-fn differs_whole(detection: &str, body: Value, our: Verdict, oracle: Verdict) {
-    assert_ne!(our, oracle, "not a difference");
-    assert_eq!(ours(detection, &body), our, "ours: {detection} on {body}");
-    assert_eq!(oracles(detection, &body), oracle, "the oracle changed, see its exception: {detection} on {body}");
-}
-
 /// The rule does not load, and the refusal says this.
 #[track_caller]
 fn refused(detection: &str, says: &str) {
@@ -100,8 +87,6 @@ fn null_in_a_list_and_empty_lists_are_refused() {
     refused(&selection("f: [null, a]"), "selection of its own");
     refused(&selection("f: []"), "empty");
     refused(&selection("f|neq: []"), "empty");
-    differs("f: [null, a]", json!({"f": null}), Refused, Hit);
-    differs("f|neq: []", json!({"f": "x"}), Refused, Hit);
     let place = Place::new();
     place.write("log", ndjson(&[event("e", "2024-01-15T10:00:00Z", json!({}))]));
     place.write("rule.yml", document(&selection("f: [null, a]")));
@@ -111,8 +96,6 @@ fn null_in_a_list_and_empty_lists_are_refused() {
 #[test]
 fn exists_means_present_even_when_null() {
     // Specification, modifier exists: "Defines that a certain field has to exist [...] be it empty or null".
-    differs("f|exists: true", json!({"f": null}), Hit, Miss);
-    differs("f|exists: false", json!({"f": null}), Miss, Hit);
     both("f|exists: true", json!({"f": ""}), Hit);
     both("f|exists: true", json!({"f": []}), Hit);
     both("f|exists: true", json!({"f": {"a": 1}}), Hit);
@@ -125,7 +108,6 @@ fn exists_takes_a_boolean_only() {
     for value in ["'False'", "0", "'yes'", "[true, false]", "x"] {
         refused(&selection(&format!("f|exists: {value}")), "true or false");
     }
-    differs("f|exists: 'False'", json!({"f": "x"}), Refused, Hit);
 }
 
 #[test]
@@ -146,10 +128,6 @@ fn an_array_is_any_of_its_elements() {
     both("f|contains|all: [a, b]", json!({"f": ["a", "b"]}), Hit);
     both("f|contains|all: [a, c]", json!({"f": ["a", "b"]}), Miss);
     both("n.x: b", json!({"n": [{"x": "a"}, {"x": "b"}]}), Hit);
-    differs_nothing_negated();
-}
-
-fn differs_nothing_negated() {
     let detection = "  selection:\n    f: a\n  condition: not selection";
     for (body, verdict) in [(json!({"f": ["a", "b"]}), Miss), (json!({"f": ["c", "b"]}), Hit), (json!({}), Hit)] {
         assert_eq!(ours(detection, &body), verdict, "{body}");
@@ -159,9 +137,6 @@ fn differs_nothing_negated() {
 
 #[test]
 fn fieldref_takes_any_element_of_both_sides_and_never_null() {
-    differs("f|fieldref: g", json!({"f": null, "g": null}), Miss, Hit);
-    differs("f|fieldref: g", json!({"f": "a", "g": ["b", "a"]}), Hit, Miss);
-    differs("f|fieldref: g", json!({"f": ["b", "a"], "g": "a"}), Hit, Miss);
     both("f|fieldref: g", json!({"f": 1, "g": "1"}), Hit);
     both("f|fieldref: g", json!({"f": "A", "g": "a"}), Hit);
     both("f|fieldref: g", json!({"f": "a", "g": "b"}), Miss);
@@ -191,8 +166,6 @@ fn a_flat_key_wins_over_the_path() {
 #[test]
 fn a_path_is_reached_under_every_split_of_its_dots() {
     // A named exception: the oracle knows the whole flat key and the full descent only.
-    differs("a.b.c: 1", json!({"a.b": {"c": 1}}), Hit, Miss);
-    differs("a.b.c: 1", json!({"a": {"b.c": 1}}), Hit, Miss);
     both("a.b.c: 1", json!({"a": {"b": {"c": 1}}}), Hit);
     both("a.b.c: 1", json!({"a.b.c": 1}), Hit);
 }
@@ -205,8 +178,6 @@ fn field_names_are_case_sensitive() {
 
 #[test]
 fn case_is_folded_character_by_character_with_and_without_wildcards() {
-    differs("f|contains: ΟΔΟΣ", json!({"f": "xΟΔΟΣΑ"}), Hit, Miss);
-    differs("f: s", json!({"f": "ſ"}), Hit, Miss);
     both("f: s*", json!({"f": "ſ"}), Hit);
     both("f: É", json!({"f": "é"}), Hit);
     both("f: É*", json!({"f": "é"}), Hit);
@@ -217,13 +188,7 @@ fn case_is_folded_character_by_character_with_and_without_wildcards() {
 
 #[test]
 fn numbers_are_compared_exactly_and_by_json_grammar() {
-    differs("f: 9007199254740993", json!({"f": 9007199254740992i64}), Miss, Hit);
     both("f: 9007199254740993", json!({"f": 9007199254740993i64}), Hit);
-    differs("f|gt: 9007199254740992", json!({"f": 9007199254740993i64}), Hit, Miss);
-    for text in ["Infinity", "inf", "+7", "7."] {
-        differs("f|gt: 5", json!({ "f": text }), Miss, Hit);
-    }
-    differs("f: 12345678901", json!({"f": "012345678901"}), Miss, Hit);
     both("f: '012345678901'", json!({"f": "012345678901"}), Hit);
     both("f|gt: 5", json!({"f": "7"}), Hit);
     both("f|gte: 5", json!({"f": 5.0}), Hit);
@@ -246,14 +211,10 @@ fn booleans_as_logs_spell_them_and_yaml_1_2() {
         refused(&selection(&format!("f|{modifier}: true")), "quote the value");
         refused(&selection(&format!("f|{modifier}: null")), "null takes no modifier");
     }
-    differs("f|contains: true", json!({"f": "xtruex"}), Refused, Miss);
 }
 
 #[test]
 fn a_wildcard_is_any_character_even_a_line_break() {
-    differs("f: '*foo*bar*'", json!({"f": "a\nfoo\nbar"}), Hit, Miss);
-    differs("f: '*foo*'", json!({"f": "a\nfoo"}), Hit, Miss);
-    differs("f: 'a?b'", json!({"f": "a\nb"}), Hit, Miss);
     both("f|contains: foo", json!({"f": "a\nfoo"}), Hit);
     both("f: 'a?b'", json!({"f": "axxb"}), Miss);
     both("f: 'a*b'", json!({"f": "xaxxb"}), Miss);
@@ -272,10 +233,6 @@ fn a_backslash_escapes_a_wildcard() {
 #[test]
 fn a_wildcard_under_startswith_and_endswith_stays_at_its_end() {
     // Exception (a): the oracle anchors the two at the wrong ends.
-    differs("f|startswith: a?c", json!({"f": "abcd"}), Hit, Miss);
-    differs("f|startswith: a?c", json!({"f": "xabc"}), Miss, Hit);
-    differs("f|endswith: a?c", json!({"f": "xabc"}), Hit, Miss);
-    differs("f|endswith: a?c", json!({"f": "abcd"}), Miss, Hit);
     both("f|contains: a?c", json!({"f": "xabcx"}), Hit);
 }
 
@@ -298,14 +255,6 @@ fn a_regular_expression_is_unanchored_cased_and_linear() {
 #[test]
 fn keywords_look_at_every_scalar_leaf() {
     let words = |list: &str| format!("  keywords:{list}\n  condition: keywords");
-    for (list, body, our, oracle) in [
-        ("\n    - 4711", json!({"f": {"g": 4711}}), Hit, Miss),
-        ("\n    - '4711'", json!({"f": [4711]}), Hit, Miss),
-        ("\n    '|all': [foo, bar]", json!({"m": "foo", "n": "bar"}), Hit, Miss),
-        ("\n    '|all': [foo, bar]", json!({"m": "xfoobar"}), Hit, Miss),
-    ] {
-        differs_whole(&words(list), body, our, oracle);
-    }
     for (list, body, verdict) in [
         ("\n    - foo", json!({"f": {"g": ["x", "a FOO b"]}}), Hit),
         ("\n    - foo", json!({"foo": "x"}), Miss),
@@ -322,9 +271,6 @@ fn keywords_look_at_every_scalar_leaf() {
 fn cidr_takes_bare_addresses_and_mapped_ones() {
     both("f|cidr: 10.1.2.3/8", json!({"f": "10.9.9.9"}), Hit);
     both("f|cidr: 10.0.0.0/8", json!({"f": "11.0.0.1"}), Miss);
-    differs("f|cidr: 10.1.1.1", json!({"f": "10.1.1.1"}), Hit, Refused);
-    differs("f|cidr: 2001:db8::1", json!({"f": "2001:db8::1"}), Hit, Refused);
-    differs("f|cidr: 10.0.0.0/8", json!({"f": "::ffff:10.1.1.1"}), Hit, Miss);
     both("f|cidr: 10.0.0.0/8", json!({"f": "AWS Internal"}), Miss);
     both("f|cidr: 10.0.0.0/8", json!({"f": "10.1.1.1:443"}), Miss);
     both("f|cidr|neq: 10.0.0.0/8", json!({"f": "AWS Internal"}), Hit);
@@ -335,20 +281,79 @@ fn cidr_takes_bare_addresses_and_mapped_ones() {
 
 #[test]
 fn windash_takes_all_five_dashes_and_keeps_wildcards() {
-    differs("f|windash|contains: ' /x'", json!({"f": "cmd -x"}), Hit, Miss);
     for dash in ["-", "/", "–", "—", "―"] {
         both("f|windash|contains: ' -x'", json!({ "f": format!("cmd {dash}x") }), Hit);
     }
     both("f|windash|contains: ' -x'", json!({"f": "cmd _x"}), Miss);
-    differs("f|windash|contains: '-x*y'", json!({"f": "/x1y"}), Hit, Miss);
 }
 
 #[test]
-fn encodings_work_in_the_order_given() {
-    differs("f|base64: 12", json!({"f": "MTI="}), Hit, Miss);
+fn encodings_are_of_the_text_and_of_nothing_else() {
+    both("f|base64: abc", json!({"f": "YWJj"}), Hit);
+    both("f|base64: abc", json!({"f": "abc"}), Miss);
+    both("f|base64|contains: http://", json!({"f": "xxaHR0cDovL"}), Miss);
+    both("f|base64|contains: http:/", json!({"f": "xxaHR0cDov"}), Hit);
+    // Wildcards are characters like any other.
+    both("f|base64: 'a*'", json!({"f": "YSo="}), Hit);
+    both("f|base64: 'a*'", json!({"f": "YWI="}), Miss);
+    both("f|base64: [x, abc]", json!({"f": ["-", "YWJj"]}), Hit);
+    both("f|base64|neq: abc", json!({"f": "YWJj"}), Miss);
+    both("f|base64|neq: abc", json!({"f": "abc"}), Hit);
+    both("f|base64: abc", json!({}), Miss);
+    // UTF-16: little-endian, big-endian, and with a byte order mark.
+    both("f|wide|base64: ab", json!({"f": "YQBiAA=="}), Hit);
+    both("f|utf16le|base64: ab", json!({"f": "YQBiAA=="}), Hit);
+    both("f|utf16be|base64: ab", json!({"f": "AGEAYg=="}), Hit);
+    both("f|utf16|base64: ab", json!({"f": "//5hAGIA"}), Hit);
+    both("f|wide|base64: ab", json!({"f": "YWI="}), Miss);
     both("f|wide|base64offset|contains: IEX", json!({"f": "xxSQBFAFgA"}), Hit);
-    refused(&selection("f|base64|wide: abc"), "in the order given");
+}
+
+#[test]
+fn base64offset_finds_a_text_at_each_of_three_places() {
+    for before in ["", "x", "xy", "xyz"] {
+        for after in ["", "1", "12"] {
+            let encoded = super::definitions::base64(format!("{before}foobar{after}").as_bytes());
+            assert_eq!(ours(&selection("f|base64offset|contains: foobar"), &json!({ "f": encoded })), Hit, "{encoded}");
+            both("f|base64offset|contains: other1", json!({ "f": encoded }), Miss);
+        }
+    }
+}
+
+#[test]
+fn modifiers_in_an_order_that_would_mean_something_else_are_refused() {
+    for modifiers in ["base64|wide", "base64offset|wide", "base64|utf16le", "base64|utf16be", "base64|utf16"] {
+        refused(&selection(&format!("f|{modifiers}: abc")), "order");
+    }
+    for modifiers in ["base64|base64offset", "wide|utf16be", "base64|re", "re|base64", "base64|cidr", "wide|gt", "base64|exists"] {
+        assert_eq!(ours(&selection(&format!("f|{modifiers}: '1'")), &json!({"f": "MQ=="})), Refused, "{modifiers}");
+    }
+    refused(&selection("f|base64: true"), "text");
     refused(&selection("f|utf16: abc"), "bytes that are no text");
+}
+
+#[test]
+fn null_takes_no_modifier_but_neq() {
+    let modifiers = ["contains", "startswith", "re", "cidr", "gt", "hour", "base64", "base64offset", "wide|base64", "windash", "cased", "expand"];
+    let loaded: Vec<&str> = modifiers.into_iter().filter(|m| ours(&selection(&format!("f|{m}: null")), &json!({})) != Refused).collect();
+    assert!(loaded.is_empty(), "{loaded:?}");
+}
+
+#[test]
+fn all_with_one_value_is_one_value_in_a_rule_of_others_and_in_none_of_ours() {
+    for value in ["a", "[a]"] {
+        assert_eq!(ours(&selection(&format!("f|contains|all: {value}")), &json!({"f": "xa"})), Hit);
+        assert_eq!(ours(&selection(&format!("f|contains|all: {value}")), &json!({"f": "x"})), Miss);
+    }
+    // `all` over a list is written with two entries at least, on the line itself or on those below.
+    for (file, text) in crate::common::own_rule_files() {
+        let lines: Vec<&str> = text.lines().collect();
+        for (i, line) in lines.iter().enumerate().filter(|(_, l)| l.contains("|all")) {
+            let value = line.split("|all").nth(1).and_then(|v| v.split_once(':')).map_or("", |(_, v)| v.trim());
+            let below = lines[i + 1..].iter().take_while(|l| l.trim_start().starts_with("- ")).count();
+            assert!(value.contains(',') || (value.is_empty() && below > 1), "{file}:{}: `all` with one value", i + 1);
+        }
+    }
 }
 
 #[test]
@@ -402,8 +407,6 @@ fn parts_of_a_time_are_in_utc_and_can_be_compared() {
     both("f|hour: 3", json!({"f": "2024-01-15 03:00:00"}), Hit);
     both("f|week: 53", json!({"f": "2021-01-01T00:00:00Z"}), Hit);
     both("f|day: 15", json!({"f": "soon"}), Miss);
-    differs("f|hour|gte: 22", json!({"f": "2024-01-15T23:00:00Z"}), Hit, Refused);
-    differs("f|hour|gte: 22", json!({"f": "2024-01-15T21:00:00Z"}), Miss, Refused);
     both("t|hour: 10", json!({}), Hit);
 }
 
@@ -414,7 +417,6 @@ fn a_pattern_or_name_that_fits_no_selection_is_an_error() {
     refused(&with("1 of filter_*"), "fits no selection");
     refused(&with("selection"), "does not define");
     // The oracle takes `all of` nothing for true on every event.
-    differs_whole(&with("all of selecton*"), json!({}), Refused, Hit);
     let place = Place::new();
     place.write("log", ndjson(&[event("e", "2024-01-15T10:00:00Z", json!({}))])).write("rule.yml", document(&with("all of selecton*")));
     place.run(&["scan", "log", "--rules", "rule.yml"]).exits(2).says("selecton*").says("selection_a");
@@ -423,7 +425,6 @@ fn a_pattern_or_name_that_fits_no_selection_is_an_error() {
 #[test]
 fn hidden_selections_stay_hidden_from_patterns() {
     let with = |condition: &str| format!("  selection_a:\n    f: x\n  _hidden:\n    f: y\n  condition: {condition}");
-    differs_whole(&with("1 of *"), json!({"f": "y"}), Miss, Hit);
     for (condition, verdict) in [("1 of them", Miss), ("1 of _*", Hit), ("_hidden", Hit), ("selection_a or _hidden", Hit)] {
         assert_eq!(ours(&with(condition), &json!({"f": "y"})), verdict, "{condition}");
         assert_eq!(oracles(&with(condition), &json!({"f": "y"})), verdict, "{condition}");
@@ -432,10 +433,25 @@ fn hidden_selections_stay_hidden_from_patterns() {
 
 #[test]
 fn a_pattern_is_a_full_glob() {
-    // Exception (g): `*x*` never matches in the oracle.
-    let detection = "  selection_user:\n    f: x\n  filter:\n    f: y\n  condition: 1 of *ion_u*";
-    differs_whole(detection, json!({"f": "x"}), Hit, Miss);
-    differs_whole(&detection.replace("*ion_u*", "s*_*r"), json!({"f": "x"}), Hit, Miss);
+    let with = |pattern: &str| format!("  selection_user:\n    f: x\n  filter:\n    f: y\n  condition: 1 of {pattern}");
+    for (pattern, x, y) in [
+        ("selection*", Hit, Miss),
+        ("selection_*", Hit, Miss),
+        ("*_user", Hit, Miss),
+        ("*ion_u*", Hit, Miss),
+        ("s*_*r", Hit, Miss),
+        ("s*user", Hit, Miss),
+        ("*e*r", Hit, Hit),
+        ("f*r", Miss, Hit),
+        ("filter", Miss, Hit),
+        ("*", Hit, Hit),
+    ] {
+        assert_eq!(ours(&with(pattern), &json!({"f": "x"})), x, "{pattern}");
+        assert_eq!(ours(&with(pattern), &json!({"f": "y"})), y, "{pattern}");
+    }
+    for pattern in ["user*", "*selection", "S*", "s*z*r"] {
+        refused(&with(pattern), "fits no selection");
+    }
 }
 
 #[test]
@@ -452,7 +468,6 @@ fn a_count_of_selections() {
 #[test]
 fn timeframe_and_pipes_are_refused() {
     refused("  selection:\n    f: x\n  timeframe: 10m\n  condition: selection", "timespan");
-    differs_whole("  selection:\n    f: x\n  timeframe: 10m\n  condition: selection", json!({"f": "x"}), Refused, Hit);
     assert_eq!(ours("  selection:\n    f: x\n  condition: selection | count() > 5", &json!({"f": "x"})), Refused);
 }
 
@@ -485,8 +500,39 @@ fn members_of_an_array_are_tested_one_by_one() {
 
 #[test]
 fn other_documents_are_refused_by_name() {
-    let error = try_rules("title: X\nbehaviour: {}\n").map(|_| ()).expect_err("behaviour");
-    assert!(error.contains("`behaviour` documents are not supported"), "{error}");
+    for key in ["behaviour", "widget"] {
+        let error = try_rules(&format!("title: X\nlevel: low\n{key}: {{}}\n")).map(|_| ()).expect_err(key);
+        assert!(error.contains("`detection`") || error.contains(key), "{error}");
+    }
     let error = try_rules("title: X\nlogsource: {product: test}\ndetection: {s: {f: x}, condition: s}\ncorrelation: {}\n").map(|_| ()).expect_err("two");
     assert!(error.contains("detection and correlation"), "{error}");
+    let error = try_rules("title: X\nlogsource: {product: test}\ndetection: {s: {f: x}, condition: s}\nfilter: {}\n").map(|_| ()).expect_err("two");
+    assert!(error.contains("detection and filter"), "{error}");
+}
+
+#[test]
+fn a_number_that_is_written_as_text_is_compared_as_its_kind_of_matcher_says() {
+    // The rule's own kind decides: a text is compared as text, a number as a number.
+    both("f: '1.0'", json!({"f": "1.0"}), Hit);
+    both("f: '1.0'", json!({"f": "1"}), Miss);
+    both("f: 1", json!({"f": "1.0"}), Hit);
+    both("f: 10", json!({"f": "1e1"}), Hit);
+    both("f|gt: 9", json!({"f": "10"}), Hit);
+    both("f|gt: '9'", json!({"f": 10}), Hit);
+    both("f|lt: 5", json!({"f": [9, "3"]}), Hit);
+    both("f|gt: 5", json!({"f": true}), Miss);
+    both("f|gt: 5", json!({"f": ""}), Miss);
+}
+
+#[test]
+fn a_rules_selections_are_joined_as_yaml_nests_them() {
+    // Items of a mapping are joined by AND, entries of a list by OR, also where lists of mappings and of words meet.
+    let list = "  s:\n    - f: x\n      g: y\n    - h: z\n  condition: s";
+    for (body, verdict) in [(json!({"f": "x", "g": "y"}), Hit), (json!({"f": "x"}), Miss), (json!({"h": "z"}), Hit), (json!({"g": "y"}), Miss)] {
+        assert_eq!((ours(list, &body), oracles(list, &body)), (verdict, verdict), "{body}");
+    }
+    let nested = "  s:\n    - f|contains: [x, y]\n    - f|endswith|all: [z, yz]\n  condition: s";
+    for (f, verdict) in [("axb", Hit), ("yz", Hit), ("z", Miss), ("q", Miss)] {
+        assert_eq!((ours(nested, &json!({ "f": f })), oracles(nested, &json!({ "f": f }))), (verdict, verdict), "{f}");
+    }
 }

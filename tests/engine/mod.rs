@@ -2,9 +2,12 @@
 //! events, and by name each point where the two differ on purpose.
 
 mod decisions;
+mod definitions;
+pub mod exceptions;
 pub mod generated;
 mod limits;
 mod pack_rules;
+pub mod strategies;
 
 use rsigma_eval::Engine;
 use rsigma_eval::event::JsonEvent;
@@ -12,13 +15,13 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// rsigma-eval with the rules of one YAML stream.
-struct Oracle {
+pub struct Oracle {
     engine: Engine,
 }
 
 impl Oracle {
     /// Loads every document, or says why one does not load.
-    fn new(yaml: &str) -> Result<Oracle, String> {
+    pub fn new(yaml: &str) -> Result<Oracle, String> {
         let collection = rsigma_parser::parse_sigma_yaml(yaml).map_err(|e| e.to_string())?;
         if let Some(error) = collection.errors.first() {
             return Err(error.clone());
@@ -29,7 +32,7 @@ impl Oracle {
     }
 
     /// Ids of the rules that match an event.
-    fn hits(&self, event: &Value) -> BTreeSet<String> {
+    pub fn hits(&self, event: &Value) -> BTreeSet<String> {
         self.engine.evaluate(&JsonEvent::borrow(event)).into_iter().filter_map(|r| r.header.rule_id).collect()
     }
 }

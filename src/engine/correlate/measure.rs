@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 /// The state of a sliding window.
 pub enum Measure<'a> {
     /// Events.
-    Events { limits: &'a [Limit], count: usize },
+    Events { limits: &'a [Limit], rows: HashMap<u32, u32> },
     /// Distinct values.
     Distinct { limits: &'a [Limit], counts: HashMap<u32, u32> },
     /// An aggregate of numbers.
@@ -29,7 +29,7 @@ impl<'a> Measure<'a> {
     pub fn new(correlation: &'a Correlation, entries: &[Entry], values: &'a Values) -> Measure<'a> {
         let limits = correlation.limits.as_slice();
         match &correlation.kind {
-            CorrelationKind::EventCount => Measure::Events { limits, count: 0 },
+            CorrelationKind::EventCount => Measure::Events { limits, rows: HashMap::new() },
             CorrelationKind::ValueCount => Measure::Distinct { limits, counts: HashMap::new() },
             CorrelationKind::ValueSum => Measure::Numbers { limits, numbers: Numbers::new(Aggregate::Sum, entries, &values.numbers) },
             CorrelationKind::ValueAvg => Measure::Numbers { limits, numbers: Numbers::new(Aggregate::Average, entries, &values.numbers) },
@@ -54,7 +54,7 @@ impl<'a> Measure<'a> {
     /// An entry comes in at the end.
     pub fn enter(&mut self, entry: &Entry) {
         match self {
-            Measure::Events { count, .. } => *count += 1,
+            Measure::Events { rows, .. } => *rows.entry(entry.row).or_default() += 1,
             Measure::Distinct { counts, .. } => *counts.entry(entry.value).or_default() += 1,
             Measure::Numbers { numbers, .. } => numbers.change(entry.value, true),
             Measure::Rules { counts, .. } => counts[entry.value as usize] += 1,
@@ -65,15 +65,8 @@ impl<'a> Measure<'a> {
     /// An entry goes out at the start.
     pub fn leave(&mut self, entry: &Entry) {
         match self {
-            Measure::Events { count, .. } => *count -= 1,
-            Measure::Distinct { counts, .. } => {
-                if let Some(n) = counts.get_mut(&entry.value) {
-                    *n -= 1;
-                    if *n == 0 {
-                        counts.remove(&entry.value);
-                    }
-                }
-            }
+            Measure::Events { rows, .. } => take_one(rows, entry.row),
+            Measure::Distinct { counts, .. } => take_one(counts, entry.value),
             Measure::Numbers { numbers, .. } => numbers.change(entry.value, false),
             Measure::Rules { counts, .. } => counts[entry.value as usize] -= 1,
             Measure::Sequence { .. } => {}
@@ -84,7 +77,7 @@ impl<'a> Measure<'a> {
     pub fn holds(&mut self, window: &[Entry], time: i64) -> bool {
         let all = |limits: &[Limit], n: f64| limits.iter().all(|l| l.holds(n));
         match self {
-            Measure::Events { limits, count } => all(limits, *count as f64),
+            Measure::Events { limits, rows } => all(limits, rows.len() as f64),
             Measure::Distinct { limits, counts } => all(limits, counts.len() as f64),
             Measure::Numbers { limits, numbers } => numbers.result(window).is_some_and(|n| all(limits, n)),
             Measure::Rules { presence, counts } => presence.holds(&|rule| counts[rule] > 0, counts.len()),
@@ -92,6 +85,16 @@ impl<'a> Measure<'a> {
                 let at = starts.partition_point(|s| s.0 <= time);
                 at.checked_sub(1).is_some_and(|i| time - starts[i].1 <= *span)
             }
+        }
+    }
+}
+
+/// One fewer; what is down to none is gone.
+fn take_one(counts: &mut HashMap<u32, u32>, key: u32) {
+    if let Some(n) = counts.get_mut(&key) {
+        *n -= 1;
+        if *n == 0 {
+            counts.remove(&key);
         }
     }
 }
@@ -173,7 +176,7 @@ impl<'a> Numbers<'a> {
             Aggregate::Average => sum() / self.count as f64,
             Aggregate::Percentile(p) => {
                 // Linear interpolation between the two nearest ranks.
-                let rank = p / 100.0 * (self.count - 1) as f64;
+                let rank = p * (self.count - 1) as f64 / 100.0;
                 let (low, high) = (self.nth(rank.floor() as usize), self.nth(rank.ceil() as usize));
                 low + (high - low) * (rank - rank.floor())
             }
@@ -234,12 +237,12 @@ fn matched(instant: &[Entry], begun: usize, rules: usize) -> usize {
 /// Gives a rule an event, moving another rule to another event where that helps (augmenting paths).
 fn give(instant: &[Entry], rule: usize, taken: &mut HashMap<u32, usize>, tried: &mut hashbrown::HashSet<u32>) -> bool {
     for e in instant.iter().filter(|e| e.value as usize == rule) {
-        if !tried.insert(e.unit) {
+        if !tried.insert(e.row) {
             continue;
         }
-        let holder = taken.get(&e.unit).copied();
+        let holder = taken.get(&e.row).copied();
         if holder.is_none_or(|other| give(instant, other, taken, tried)) {
-            taken.insert(e.unit, rule);
+            taken.insert(e.row, rule);
             return true;
         }
     }

@@ -75,6 +75,8 @@ struct Entry {
     group: u32,
     time: i64,
     unit: u32,
+    /// Row of the unit: hits of several children that one event completed are one event still.
+    row: u32,
     /// What [`Measure`] looks at: a value's number, a base's number, or nothing.
     value: u32,
 }
@@ -85,7 +87,7 @@ struct Entry {
 /// more groups than can be told apart.
 pub fn correlate(correlation: &Correlation, inputs: Vec<Input<'_>>, events: &EventRows, for_chain: bool) -> Result<Correlated, String> {
     let Grouped { entries, keys, values, units, leaves, children, without_group } = gather(correlation, inputs, events)?;
-    let sorted = sort(entries).map_err(|e| e.to_string())?;
+    let sorted = sort(entries, &units).map_err(|e| e.to_string())?;
     let mut out = Correlated { without_group, units, leaves, children, ..Correlated::default() };
     let mut bursts: Vec<(u32, Window)> = Vec::new();
     for group in sorted.chunk_by(|a, b| a.group == b.group) {
@@ -157,7 +159,7 @@ impl Correlated {
 }
 
 /// Sorted by group, time, unit and value; equal entries of several bases count once.
-fn sort(entries: Vec<Entry>) -> PolarsResult<Vec<Entry>> {
+fn sort(entries: Vec<Entry>, units: &[Unit]) -> PolarsResult<Vec<Entry>> {
     let column = |name: &str, f: &dyn Fn(&Entry) -> u32| Column::new(name.into(), entries.iter().map(f).collect::<Vec<u32>>());
     let times = Column::new("time".into(), entries.iter().map(|e| e.time).collect::<Vec<i64>>());
     let columns = vec![column("group", &|e| e.group), times, column("unit", &|e| e.unit), column("value", &|e| e.value)];
@@ -169,7 +171,7 @@ fn sort(entries: Vec<Entry>) -> PolarsResult<Vec<Entry>> {
         .into_iter()
         .zip(time.into_no_null_iter())
         .zip(unit.into_iter().zip(value))
-        .map(|((group, time), (unit, value))| Entry { group, time, unit, value })
+        .map(|((group, time), (unit, value))| Entry { group, time, unit, row: units[unit as usize].row, value })
         .collect();
     out.dedup();
     Ok(out)

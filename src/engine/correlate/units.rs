@@ -87,14 +87,14 @@ pub fn gather(correlation: &Correlation, inputs: Vec<Input<'_>>, events: &EventR
     let (mut groups, mut counted, mut cells) = (Tuples::default(), Tuples::default(), Tuples::default());
     let mut values = Values::default();
     let mut entries: Vec<Entry> = Vec::new();
-    let mut grouped: Vec<bool> = vec![false; units.len()];
+    let mut grouped: HashMap<u32, bool> = HashMap::new();
     let counts_values = matches!(correlation.kind, CorrelationKind::ValueCount);
     let counts_rules = matches!(correlation.kind, CorrelationKind::Temporal(_) | CorrelationKind::TemporalOrdered);
     let add = |entries: &mut Vec<Entry>, unit: u32, time: i64, keys: &[u32], of_unit: &[u32]| -> Result<(), String> {
         if entries.len() + keys.len() * of_unit.len() > MAX_ENTRIES {
             return Err("its windows hold too many groups".into());
         }
-        entries.extend(keys.iter().flat_map(|&group| of_unit.iter().map(move |&value| Entry { group, time, unit, value })));
+        entries.extend(keys.iter().flat_map(|&group| of_unit.iter().map(move |&value| Entry { group, time, unit, row: 0, value })));
         Ok(())
     };
     for (number, input) in inputs.into_iter().enumerate() {
@@ -105,7 +105,7 @@ pub fn gather(correlation: &Correlation, inputs: Vec<Input<'_>>, events: &EventR
                 for &row in rows {
                     let unit = unit_of_row[&row];
                     let keys = tuples(group_by, row, events, Nulls::OfGroup, &mut groups);
-                    grouped[unit as usize] |= !keys.is_empty();
+                    *grouped.entry(row).or_default() |= !keys.is_empty();
                     let of_unit = if counts_rules {
                         vec![number]
                     } else if counts_values {
@@ -124,7 +124,7 @@ pub fn gather(correlation: &Correlation, inputs: Vec<Input<'_>>, events: &EventR
                 for (i, hit) in child.hits.iter().enumerate() {
                     let unit = units.len() as u32;
                     units.push(Unit { time: hit.time, row: hit.row, origin: Origin::Hit { child: children.len() as u32, hit: i as u32 } });
-                    grouped.push(!keys[i].is_empty());
+                    *grouped.entry(hit.row).or_default() |= !keys[i].is_empty();
                     let one = [if counts_rules { number } else { 0 }];
                     add(&mut entries, unit, hit.time, &keys[i], if counts_values { &found[i] } else { &one })?;
                 }
@@ -132,7 +132,7 @@ pub fn gather(correlation: &Correlation, inputs: Vec<Input<'_>>, events: &EventR
             }
         }
     }
-    let without_group = grouped.iter().filter(|g| !**g).count() as u64;
+    let without_group = grouped.values().filter(|g| !**g).count() as u64;
     Ok(Grouped { entries, keys: groups.tuples, values, units, leaves, children, without_group })
 }
 

@@ -1,247 +1,10 @@
-//! Counting correlations against a quadratic reference of their definition (RULES.md section 2, DESIGN.md), and each decision by name.
+//! Counts and what all correlations share, each decision by name.
 
-use crate::common::{Found, Place, Seen, at, event, generator, lines_of, ndjson, rules, scan_bytes, scan_period, test_source, try_rules};
+use super::{SECOND, at_seconds, hits, over_hits, run};
+use crate::common::{Found, Place, at, event, lines_of, ndjson, not_refused, rules, scan_bytes, scan_period, test_source, try_rules};
 use auditmill::finding::scan::Period;
-use proptest::collection::vec;
-use proptest::prelude::*;
-use proptest::sample::select;
-use proptest::test_runner::TestCaseError;
-use serde_json::{Map, Value, json};
-use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
-
-const SECOND: i64 = 1_000_000;
-
-// ------------------------------------------------------------------------------------------------------ the reference
-
-/// An event as the reference knows it.
-#[derive(Debug, Clone)]
-struct Fact {
-    id: String,
-    time: i64,
-    body: Map<String, Value>,
-}
-
-/// What a correlation asks.
-#[derive(Debug, Clone)]
-struct Asked {
-    value_count: bool,
-    group_by: Vec<&'static str>,
-    fields: Vec<&'static str>,
-    limits: Vec<(&'static str, f64)>,
-    span: i64,
-    /// Values of `k` that some base rule selects.
-    kinds: Vec<&'static str>,
-}
-
-/// The values of a field: of an array its elements, of null and of an absent field one null.
-fn values(fact: &Fact, field: &str) -> Vec<Option<String>> {
-    let text = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
-    match fact.body.get(field) {
-        None | Some(Value::Null) => vec![None],
-        Some(Value::Array(items)) => items.iter().map(|v| Some(text(v))).collect(),
-        Some(v) => vec![Some(text(v))],
-    }
-}
-
-fn tuples(fact: &Fact, fields: &[&str]) -> BTreeSet<Vec<Option<String>>> {
-    fields.iter().fold(BTreeSet::from([Vec::new()]), |out, field| {
-        out.iter().flat_map(|prefix| values(fact, field).into_iter().map(move |v| prefix.iter().cloned().chain([v]).collect())).collect()
-    })
-}
-
-/// The bursts: for each group the unions of those maximal windows that satisfy the condition and share an event.
-fn reference(facts: &[Fact], asked: &Asked) -> Vec<(Vec<Option<String>>, BTreeSet<String>)> {
-    let mut groups: BTreeMap<Vec<Option<String>>, Vec<(&Fact, BTreeSet<Vec<Option<String>>>)>> = BTreeMap::new();
-    for fact in facts {
-        let kind = fact.body.get("k").and_then(Value::as_str).unwrap_or_default();
-        if !asked.kinds.contains(&kind) {
-            continue;
-        }
-        let counted: BTreeSet<_> = tuples(fact, &asked.fields).into_iter().filter(|t| t.iter().all(Option::is_some)).collect();
-        if asked.value_count && counted.is_empty() {
-            continue;
-        }
-        for key in tuples(fact, &asked.group_by) {
-            if key.is_empty() || key.iter().any(Option::is_some) {
-                groups.entry(key).or_default().push((fact, counted.clone()));
-            }
-        }
-    }
-    let mut out = Vec::new();
-    for (key, members) in groups {
-        let windows: Vec<BTreeSet<usize>> = members
-            .iter()
-            .map(|(first, _)| {
-                let inside = |f: &Fact| f.time >= first.time && f.time - first.time <= asked.span;
-                (0..members.len()).filter(|i| inside(members[*i].0)).collect()
-            })
-            .collect();
-        let maximal = |w: &BTreeSet<usize>| !windows.iter().any(|other| other.len() > w.len() && w.is_subset(other));
-        let mut bursts: Vec<BTreeSet<usize>> = Vec::new();
-        for window in windows.iter().filter(|w| maximal(w)) {
-            let count = if asked.value_count { window.iter().flat_map(|i| &members[*i].1).collect::<BTreeSet<_>>().len() } else { window.len() } as f64;
-            let holds = asked.limits.iter().all(|(op, n)| match *op {
-                "gt" => count > *n,
-                "gte" => count >= *n,
-                "lt" => count < *n,
-                "lte" => count <= *n,
-                "eq" => count == *n,
-                "neq" => count != *n,
-                other => panic!("{other}"),
-            });
-            if holds {
-                let (touching, apart): (Vec<_>, Vec<_>) = bursts.into_iter().partition(|b| !b.is_disjoint(window));
-                bursts = apart;
-                bursts.push(touching.into_iter().flatten().chain(window.iter().copied()).collect());
-            }
-        }
-        out.extend(bursts.into_iter().map(|b| (key.clone(), b.into_iter().map(|i| members[i].0.id.clone()).collect())));
-    }
-    out.sort();
-    out
-}
-
-/// Two bases, one of which some events satisfy together with the other, and the correlation over them.
-fn document(asked: &Asked) -> String {
-    let mut condition: Map<String, Value> =
-        asked.limits.iter().map(|(op, n)| ((*op).to_owned(), if n.fract() == 0.0 { (*n as i64).into() } else { (*n).into() })).collect();
-    if asked.value_count {
-        condition.insert("field".into(), if asked.fields.len() == 1 { json!(asked.fields[0]) } else { json!(asked.fields) });
-    }
-    let base = |name: &str, kinds: Value| json!({"title": name, "id": format!("id-{name}"), "name": name, "logsource": {"product": "test"}, "detection": {"s": {"k": kinds}, "condition": "s"}, "level": "low"});
-    let named: Vec<&str> = if asked.kinds.contains(&"other") { vec!["first", "second"] } else { vec!["first"] };
-    let correlation = json!({
-        "title": "C", "id": "c", "level": "high",
-        "correlation": {
-            "type": if asked.value_count { "value_count" } else { "event_count" },
-            "rules": named, "group-by": asked.group_by, "timespan": format!("{}s", asked.span / SECOND), "condition": condition,
-        }
-    });
-    [base("first", json!(["hit", "both"])), base("second", json!(["other", "both"])), correlation].iter().map(|d| format!("---\n{d}\n")).collect()
-}
-
-fn ours(found: &Seen) -> Vec<(Vec<Option<String>>, BTreeSet<String>)> {
-    let mut out: Vec<_> = found
-        .findings
-        .iter()
-        .filter(|f| f.rule == "C")
-        .map(|f| (f.entity.iter().map(|(_, v)| (!v.is_empty()).then(|| v.clone())).collect(), f.events.clone()))
-        .collect();
-    out.sort();
-    out
-}
-
-/// Times at and beside the borders of windows of 10 s, many of them equal.
-fn time() -> impl Strategy<Value = i64> {
-    (select(vec![0i64, 1, 2, 5, 10, 11, 15, 20, 21, 30, 31, 40, 60]), select(vec![0i64, 0, 0, 1, -1, 500_000]))
-        .prop_map(|(s, us)| 100 * SECOND + s * SECOND + us)
-}
-
-fn cell(choices: Vec<Value>) -> impl Strategy<Value = Option<Value>> {
-    proptest::option::weighted(0.85, select(choices))
-}
-
-fn fact() -> impl Strategy<Value = (i64, Map<String, Value>)> {
-    let kind = select(vec!["hit", "hit", "hit", "other", "both", "miss"]).prop_map(Value::from);
-    let group = || cell(vec![Value::Null, json!("x"), json!("x"), json!("y"), json!(7), json!(["x", "y"]), json!(["y", "y"])]);
-    let counted = cell(vec![Value::Null, json!(""), json!("1"), json!(2), json!("3"), json!("Z"), json!("z"), json!(["1", "3"]), json!([])]);
-    let second = cell(vec![json!("p"), json!("q"), Value::Null]);
-    (time(), kind, group(), group(), counted, second).prop_map(|(time, k, a, b, v, w)| {
-        let cells = [("k", Some(k)), ("a", a), ("b", b), ("v", v), ("w", w)];
-        (time, cells.into_iter().filter_map(|(name, v)| Some((name.to_owned(), v?))).collect())
-    })
-}
-
-fn asked() -> impl Strategy<Value = Asked> {
-    let whole = || (1..7u32).prop_map(f64::from);
-    let one = (select(vec!["gt", "gte", "gte", "gte", "lt", "lte", "eq", "neq"]), whole()).prop_map(|l| vec![l]);
-    let range = (select(vec![("gte", "lte"), ("gt", "lt"), ("gte", "neq"), ("gte", "lt")]), whole(), whole())
-        .prop_map(|((low, high), a, b)| vec![(low, a.min(b)), (high, a.max(b))]);
-    let half = Just(vec![("gte", 2.5)]);
-    let groups = select(vec![vec![], vec!["a"], vec!["a"], vec!["a", "b"]]);
-    let fields = select(vec![vec!["v"], vec!["v"], vec!["v", "w"]]);
-    let kinds = select(vec![vec!["hit", "both"], vec!["hit", "both", "other"]]);
-    (any::<bool>(), groups, fields, prop_oneof![4 => one, 2 => range, 1 => half], kinds).prop_map(|(value_count, group_by, fields, limits, kinds)| Asked {
-        value_count,
-        group_by,
-        fields: if value_count { fields } else { Vec::new() },
-        limits,
-        span: 10 * SECOND,
-        kinds,
-    })
-}
-
-/// A correlation, a history, the file of each event (and a second one for exact duplicates), an order, and threads.
-fn case() -> impl Strategy<Value = (Asked, Vec<Fact>, Vec<(usize, Option<usize>)>, Vec<usize>, usize)> {
-    (asked(), vec(fact(), 1..61), select(vec![1usize, 2, 4])).prop_flat_map(|(asked, facts, threads)| {
-        let facts: Vec<Fact> = facts.into_iter().enumerate().map(|(i, (time, body))| Fact { id: format!("e{i:02}"), time, body }).collect();
-        let order: Vec<usize> = (0..facts.len()).collect();
-        let places = vec((0usize..3, proptest::option::weighted(0.1, 0usize..3)), facts.len());
-        (Just(asked), Just(facts), places, Just(order).prop_shuffle(), Just(threads))
-    })
-}
-
-#[test]
-fn counts_equal_the_quadratic_reference() {
-    let (cases, fired, longest) = (Cell::new(0u32), Cell::new(0u32), Cell::new(0usize));
-    let result = generator("correlation", 400).run(&case(), |(asked, facts, places, order, threads)| {
-        let mut files: Vec<Vec<Value>> = vec![Vec::new(); 3];
-        for &i in &order {
-            let record = event(&facts[i].id, &at(facts[i].time), Value::Object(facts[i].body.clone()));
-            let (file, again) = places[i];
-            files[file].push(record.clone());
-            files[again.unwrap_or(file)].extend(again.map(|_| record));
-        }
-        let inputs = files.iter().enumerate().filter(|(_, f)| !f.is_empty()).map(|(i, f)| (format!("{i}.ndjson"), ndjson(f))).collect();
-        let seen = scan_bytes(test_source(), &rules(&document(&asked)), inputs, threads);
-        prop_assert_eq!(seen.totals.accepted as usize, facts.len());
-        let (found, expected) = (ours(&seen), reference(&facts, &asked));
-        cases.set(cases.get() + 1);
-        fired.set(fired.get() + u32::from(!expected.is_empty()));
-        longest.set(longest.get().max(expected.iter().map(|b| b.1.len()).max().unwrap_or(0)));
-        if found == expected {
-            return Ok(());
-        }
-        let lines: String = facts.iter().map(|f| format!("  {} {:+.6} {}\n", f.id, f.time as f64 / 1e6, Value::Object(f.body.clone()))).collect();
-        Err(TestCaseError::fail(format!("{asked:?}\n{lines}ours      {found:?}\nreference {expected:?}")))
-    });
-    if let Err(e) = result {
-        panic!("{e}");
-    }
-    assert!(fired.get() * 3 >= cases.get() && longest.get() > 15, "{} of {} histories fire, longest burst {}", fired.get(), cases.get(), longest.get());
-}
-
-// ----------------------------------------------------------------------------------------------------- decisions by name
-
-/// A base that matches every event with `k: hit`, and a correlation of this type and these keys over it.
-fn over_hits(kind: &str, keys: &str) -> String {
-    format!(
-        "title: Base\nid: base\nname: base\nlogsource: {{product: test}}\ndetection: {{s: {{k: hit}}, condition: s}}\nlevel: low\n---\ntitle: C\nid: c\nlevel: high\ncorrelation:\n  type: {kind}\n  rules: [base]\n  {}\n",
-        keys.replace('\n', "\n  ")
-    )
-}
-
-/// Events of `k: hit` at these seconds.
-fn hits(bodies: &[(f64, Value)]) -> Vec<Value> {
-    bodies
-        .iter()
-        .enumerate()
-        .map(|(i, (seconds, body))| {
-            let mut body = body.clone();
-            body["k"] = json!("hit");
-            event(&format!("e{i}"), &at((seconds * 1e6).round() as i64), body)
-        })
-        .collect()
-}
-
-fn run(yaml: &str, events: &[Value]) -> Seen {
-    scan_bytes(test_source(), &rules(yaml), vec![("log".into(), ndjson(events))], 1)
-}
-
-fn at_seconds(times: &[f64]) -> Vec<Value> {
-    hits(&times.iter().map(|t| (*t, json!({"u": "ana"}))).collect::<Vec<_>>())
-}
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 #[test]
 fn both_borders_of_a_window_are_inside_to_the_microsecond() {
@@ -406,31 +169,59 @@ fn bases_are_found_by_id_then_name_then_title() {
 }
 
 #[test]
-fn what_is_not_supported_is_refused_by_name() {
+fn what_says_nothing_clear_is_refused() {
     let base = over_hits("event_count", "timespan: 10s\ncondition: {gte: 1}");
-    for (from, to, says) in [
-        ("event_count", "value_percentile", "value_percentile needs `percentile`"),
+    let cases = [
         ("event_count", "impossible_travel", "`impossible_travel` is not a correlation type"),
-        ("timespan: 10s", "timespan: 10s\n  aliases: {u: {other: user}}\n  group-by: [u]", "the alias `u` has no field"),
+        ("event_count", "count", "`count` is not a correlation type"),
         ("timespan: 10s", "timespan: 10s\n  learning: 30d", "learning"),
         ("timespan: 10s", "timespan: 0s", "`0s` is not a duration"),
         ("timespan: 10s", "timespan: -5m", "`-5m` is not a duration"),
+        ("timespan: 10s", "timespan: 10", "timespan"),
         ("timespan: 10s", "", "needs `timespan`"),
         ("condition: {gte: 1}", "", "needs `condition`"),
-        ("{gte: 1}", "{}", "with a comparison"),
+        ("{gte: 1}", "{}", "comparison"),
         ("{gte: 1}", "{gte: many}", "must be a number"),
         ("{gte: 1}", "{atleast: 1}", "`atleast` is not a comparison"),
         ("{gte: 1}", "{gte: 1, field: v}", "takes no `field`"),
         ("rules: [base]", "rules: [base, base]", "twice"),
+        ("rules: [base]", "rules: [base, Base]", "twice"),
         ("rules: [base]", "rules: []", "needs `rules`"),
         ("rules: [base]", "rules: [7]", "must hold text"),
         ("rules: [base]", "", "needs `rules`"),
-    ] {
-        let error = try_rules(&base.replace(from, to)).map(|_| ()).expect_err(to);
-        assert!(error.contains(says), "{to}: `{says}` is not in: {error}");
-    }
+    ];
+    let wrong = not_refused(cases.map(|(from, to, says)| (base.replace(from, to), says)));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let error = try_rules(&base.replace("event_count", "value_count")).map(|_| ()).expect_err("no field");
     assert!(error.contains("needs `field`"), "{error}");
+}
+
+#[test]
+fn a_timespan_has_every_unit_of_the_specification() {
+    for (span, inside, outside) in
+        [("10s", 10.0, 10.000_001), ("2m", 120.0, 121.0), ("1h", 3600.0, 3601.0), ("1d", 86_400.0, 86_401.0), ("1w", 604_800.0, 604_801.0)]
+    {
+        let yaml = over_hits("event_count", &format!("timespan: {span}\ncondition: {{gte: 2}}"));
+        assert!(!run(&yaml, &at_seconds(&[0.0, inside])).bursts("C").is_empty(), "{span}");
+        assert!(run(&yaml, &at_seconds(&[0.0, outside])).bursts("C").is_empty(), "{span}");
+    }
+    // `timeframe` is an older spelling.
+    let yaml = over_hits("event_count", "timeframe: 10s\ncondition: {gte: 2}");
+    assert_eq!(run(&yaml, &at_seconds(&[0.0, 10.0])).bursts("C").len(), 1);
+    // A month and a year have no fixed length, but the specification has them.
+    for (span, inside, outside) in [("1M", 28.0, 32.0), ("1y", 365.0, 367.0)] {
+        let yaml = over_hits("event_count", &format!("timespan: {span}\ncondition: {{gte: 2}}"));
+        assert!(!run(&yaml, &at_seconds(&[0.0, inside * 86_400.0])).bursts("C").is_empty(), "{span}");
+        assert!(run(&yaml, &at_seconds(&[0.0, outside * 86_400.0])).bursts("C").is_empty(), "{span}");
+    }
+}
+
+#[test]
+fn an_event_without_a_group_is_left_out_once_however_many_rules_it_matches() {
+    let yaml = over_hits("event_count", "group-by: [u]\ntimespan: 10s\ncondition: {gte: 2}").replace("rules: [base]", "rules: [base, twin]")
+        + "---\ntitle: Twin\nid: twin\nlogsource: {product: test}\ndetection: {s: {k: h*}, condition: s}\nlevel: low\n";
+    let seen = run(&yaml, &hits(&[(0.0, json!({})), (1.0, json!({"u": []})), (2.0, json!({"u": {"o": 1}})), (3.0, json!({"u": ""}))]));
+    assert_eq!((seen.bursts("C").len(), seen.ungrouped["C"]), (0, 3));
 }
 
 #[test]
