@@ -8,6 +8,9 @@
 //! - ours: the whole command `auditmill scan`, rules loaded, findings JSON and `--matches` written;
 //! - rsigma-eval: each unpacked line parsed by serde_json, then evaluated; on one thread, and split over all.
 //!
+//! `-- --scale` asks instead what rules cost: it loads 3,000 rules from files in a process of its own, and scans the same events
+//! with them and with 100 of them that name the same fields.
+//!
 //! It ends with an error when the engines do not find the same (rule, event) pairs.
 
 use clap::Parser;
@@ -57,6 +60,9 @@ struct Args {
     /// Leave out the row-by-row engine, and with it the check of the matches
     #[arg(long)]
     skip_eval: bool,
+    /// Compare 3,000 rules with 100 over the same fields instead
+    #[arg(long)]
+    scale: bool,
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
@@ -75,6 +81,7 @@ enum Stage {
     Ours,
     Eval,
     EvalThreads,
+    Load,
 }
 
 impl Stage {
@@ -84,6 +91,7 @@ impl Stage {
             Stage::Ours => "ours",
             Stage::Eval => "eval",
             Stage::EvalThreads => "eval-threads",
+            Stage::Load => "load",
         }
     }
 
@@ -93,6 +101,7 @@ impl Stage {
             Stage::Ours => format!("auditmill scan, rules and output ({threads} threads)"),
             Stage::Eval => "rsigma-eval, row by row (1 thread)".into(),
             Stage::EvalThreads => format!("rsigma-eval, row by row ({threads} threads)"),
+            Stage::Load => "loading the rules".into(),
         }
     }
 }
@@ -149,10 +158,12 @@ fn main() -> Result<(), Fault> {
                 Stage::Ours => ours(data, rules, out, threads)?,
                 Stage::Eval => eval(data, rules, 1)?,
                 Stage::EvalThreads => eval(data, rules, threads)?,
+                Stage::Load => load(rules)?,
             };
             serde_json::to_writer(io::stdout().lock(), &measured)?;
             Ok(())
         }
+        _ if args.scale => scale(&args, threads),
         _ => compare(&args, threads),
     }
 }
@@ -248,6 +259,73 @@ fn compare(args: &Args, threads: usize) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// Rules of the large set, and of the small one.
+const MANY: usize = 3000;
+const FEW: usize = 100;
+
+/// What 3,000 rules cost against 100 of them over the same fields.
+fn scale(args: &Args, threads: usize) -> Result<(), Fault> {
+    let temporary = tempfile::tempdir()?;
+    let base = args.keep.clone().unwrap_or_else(|| temporary.path().to_path_buf());
+    let (many_dir, few_dir) = (base.join("rules-many"), base.join("rules-few"));
+    fs::create_dir_all(&many_dir)?;
+    fs::create_dir_all(&few_dir)?;
+    let many = generate_rules(MANY);
+    for (name, text) in &many {
+        fs::write(many_dir.join(name), text)?;
+    }
+    let few = over_all_fields(&many);
+    for &i in &few {
+        fs::write(few_dir.join(&many[i].0), &many[i].1)?;
+    }
+    let data = match &args.data {
+        Some(dir) => dir.clone(),
+        None => {
+            generate_events(&base, args.events, args.files.max(1))?;
+            base.clone()
+        }
+    };
+    let mut rounds = Vec::new();
+    for _ in 0..args.runs.max(1) {
+        let run = |stage, rules: &Path| run_stage(stage, &data, rules, temporary.path(), threads);
+        rounds.push((run(Stage::Load, &many_dir)?, run(Stage::Ours, &few_dir)?, run(Stage::Ours, &many_dir)?));
+    }
+    let least = |f: &dyn Fn(&(Measured, Measured, Measured)) -> f64| rounds.iter().map(f).fold(f64::INFINITY, f64::min);
+    let (_, few, many) = &rounds[rounds.len() - 1];
+    let mut out = io::stdout().lock();
+    writeln!(out, "\nloading and compiling {MANY} rules from files: {:.3} s", least(&|r| r.0.seconds))?;
+    for (name, measured, seconds) in [("few", few, least(&|r| r.1.seconds)), ("many", many, least(&|r| r.2.seconds))] {
+        let (rules, matches, findings) = (measured.rules, measured.matches(), measured.findings);
+        writeln!(out, "{name}: {rules} rules, {seconds:.2} s, {} of them hit, {matches} matches, {findings} findings", measured.hits.len())?;
+    }
+    let ratios: Vec<String> = rounds.iter().map(|r| format!("{:.2}", r.2.seconds / r.1.seconds)).collect();
+    writeln!(out, "many to few, round by round: {}", ratios.join(", "))?;
+    Ok(())
+}
+
+/// Rules that name every field that any rule names, then the first ones up to the size of the small set.
+fn over_all_fields(rules: &[(String, String)]) -> Vec<usize> {
+    let fields = |text: &str| -> BTreeSet<String> {
+        let body = text.split("detection:").nth(1).unwrap_or_default().split("falsepositives:").next().unwrap_or_default().to_owned();
+        body.lines().filter_map(|l| l.trim().trim_start_matches("- ").split_once(':').map(|(key, _)| key.to_owned())).collect()
+    };
+    let mut named = BTreeSet::new();
+    let mut chosen: Vec<usize> = Vec::new();
+    for (i, (_, text)) in rules.iter().enumerate() {
+        let before = named.len();
+        named.extend(fields(text));
+        if named.len() > before {
+            chosen.push(i);
+        }
+    }
+    for i in 0..rules.len() {
+        if chosen.len() < FEW && !chosen.contains(&i) {
+            chosen.push(i);
+        }
+    }
+    chosen
 }
 
 fn check_equal(ours: &Measured, engine: &Measured, out: &mut impl Write) -> Result<(), Fault> {
@@ -399,6 +477,18 @@ fn ours(data: &Path, rules: &Path, out: &Path, threads: usize) -> Result<Measure
     measured.events = document.inputs.accepted;
     measured.findings = document.findings.len() as u64;
     Ok(measured)
+}
+
+/// Rules from files to compiled matchers.
+fn load(rules: &Path) -> Result<Measured, Fault> {
+    let started = Instant::now();
+    let files = rule_texts(rules)?.into_iter().map(|(file, text)| auditmill::rule::load::RuleFile { file, text, required: true }).collect();
+    let set = auditmill::rule::load::load_rules(files, &Default::default());
+    let seconds = started.elapsed().as_secs_f64();
+    if let Some(problem) = set.fatal.first() {
+        return Err(problem.to_string().into());
+    }
+    Ok(Measured { seconds, rules: set.rules.len(), ..Measured::default() })
 }
 
 /// The row-by-row engine over the unpacked lines. Nothing is written; the rules are compiled beyond the clock.

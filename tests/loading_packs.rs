@@ -150,6 +150,8 @@ fn a_status_decides_what_runs() {
     let hit: Vec<String> = lines_of(&place.read("m")).iter().map(|m| m["rule_id"].as_str().unwrap_or_default().to_owned()).collect();
     assert_eq!(hit.len(), 3, "{hit:?}");
     assert!(!hit.iter().any(|h| h == "deprecated" || h == "unsupported"), "{}", ran.dump());
+    let all = scan(&place, &["--rules", "rules", "--all-statuses", "--matches", "all"]).exits(0);
+    assert_eq!(lines_of(&place.read("all")).len(), 5, "{}", all.dump());
     // The report names what was left out.
     place.run(&["report", "log", "--sources", "source.yml", "--rules", "rules", "-o", "out"]);
     let report = place.read_text("out/report.md");

@@ -15,6 +15,7 @@ mod loading_packs;
 mod outputs;
 mod pack;
 mod pipeline;
+mod readme;
 mod renaming;
 mod rows;
 mod rule_tools;

@@ -2,7 +2,7 @@
 
 use crate::common::{Place, event, ndjson, rules, scan_bytes, test_source};
 use auditmill::finding::scan::RuleState;
-use auditmill::rule::load::{RuleFile, RuleSet, load_rules_through};
+use auditmill::rule::load::{Loading, RuleFile, RuleSet, load_rules_through};
 use auditmill::rule::pipeline::{Pipeline, Pipelines};
 use auditmill::rule::vars::Vars;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ pub fn pipelines(texts: &[&str]) -> Pipelines {
 /// As [`load`], with lists of a site.
 fn load_with(yaml: &str, texts: &[&str], vars: &Vars) -> Result<RuleSet, String> {
     let file = RuleFile { file: "test.yml".into(), text: yaml.to_owned(), required: true };
-    let set = load_rules_through(vec![file], vars, pipelines(texts));
+    let set = load_rules_through(vec![file], vars, Loading { pipelines: pipelines(texts), ..Loading::default() });
     match set.check(true) {
         Ok(()) => Ok(set),
         Err(e) => Err(format!("{e} (help: {})", e.help.clone().unwrap_or_default())),

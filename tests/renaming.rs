@@ -3,7 +3,7 @@
 use crate::common::{event, generator, ndjson, own_rule_files, own_sources, own_vars, rules, samples, scan_bytes, test_source};
 use crate::engine::strategies::{asked, body, case};
 use crate::pipeline::{loaded, pipelines};
-use auditmill::rule::load::{RuleFile, load_rules, load_rules_through, split_documents};
+use auditmill::rule::load::{Loading, RuleFile, load_rules, load_rules_through, split_documents};
 use auditmill::rule::pipeline::{Pipelines, References};
 use auditmill::source::SourceSet;
 use proptest::collection::vec;
@@ -294,7 +294,7 @@ fn the_packs_rules_said_in_ecs_and_mapped_back_find_the_same() {
         foreign.iter().map(|f| RuleFile { text: own_rule_files().into_iter().find(|(n, _)| *n == f.file).expect("it").1, ..f.clone() }).collect();
     let sources: &SourceSet = own_sources();
     let expected = scan_bytes(sources, &load_rules(own, &own_vars()), files.clone(), 1);
-    let set = load_rules_through(foreign, &own_vars(), back());
+    let set = load_rules_through(foreign, &own_vars(), Loading { pipelines: back(), ..Loading::default() });
     assert!(set.check(true).is_ok(), "{:?}", set.fatal);
     let found = scan_bytes(sources, &set, files, 1);
     assert_eq!(found.matches, expected.matches);

@@ -84,6 +84,9 @@ pub struct RuleArgs {
     /// pipelines are applied by priority (lower first), then as given.
     #[arg(long, value_name = "FILE")]
     pub pipeline: Vec<PathBuf>,
+    /// Run deprecated and unsupported rules too
+    #[arg(long)]
+    pub all_statuses: bool,
     /// A rule in a folder that does not load ends the run
     #[arg(long)]
     pub strict: bool,

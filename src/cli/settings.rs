@@ -7,7 +7,7 @@ use crate::event::time::{format_time, parse_duration, parse_time};
 use crate::finding::scan::{FileReport, Period, Scan, Window};
 use crate::output::table::Style;
 use crate::output::{grouped, printable};
-use crate::rule::load::{RuleFile, RuleSet, load_rules_through};
+use crate::rule::load::{Loading, RuleFile, RuleSet, load_rules_through};
 use crate::rule::meta::Level;
 use crate::rule::pipeline::{Pipeline, Pipelines};
 use crate::rule::vars::Vars;
@@ -101,16 +101,16 @@ pub struct RuleTexts {
     pub files: Vec<RuleFile>,
     /// Lists and thresholds.
     pub vars: Vars,
-    /// What the rules go through.
-    pub pipelines: Pipelines,
+    /// How they are loaded.
+    pub loading: Loading,
 }
 
 /// The rules of a run, the variables, and the files that the rules were loaded from.
 pub fn load_rule_files(args: &RuleArgs) -> Result<(RuleSet, Vars, Vec<RuleFile>), UserError> {
-    let RuleTexts { files, vars, pipelines } = read_rule_files(args)?;
-    let set = load_rules_through(files.clone(), &vars, pipelines);
+    let RuleTexts { files, vars, loading } = read_rule_files(args)?;
+    let set = load_rules_through(files.clone(), &vars, loading);
     set.check(args.strict)?;
-    for (i, pipeline) in set.pipelines.iter().enumerate().filter(|(i, _)| set.count_through(*i) == 0) {
+    for (i, pipeline) in set.loading.pipelines.iter().enumerate().filter(|(i, _)| set.count_through(*i) == 0) {
         say(&format!("warning: pipeline {} ({}) applied to no rule: see its rule_conditions", i + 1, printable(&pipeline.file)));
     }
     for note in &set.notes {
@@ -147,7 +147,8 @@ pub fn read_rule_files(args: &RuleArgs) -> Result<RuleTexts, UserError> {
         }
         files.extend(found.into_iter().map(|(file, text, named)| RuleFile { file, text, required: named }));
     }
-    Ok(RuleTexts { files, vars, pipelines: load_pipelines(args)? })
+    let loading = Loading { pipelines: load_pipelines(args)?, all_statuses: args.all_statuses };
+    Ok(RuleTexts { files, vars, loading })
 }
 
 /// The pipelines of a run, in the order in which they are applied.

@@ -46,7 +46,7 @@ pub fn run_tests(set: &RuleSet, files: &[RuleFile], vars: &Vars, sources: &Sourc
             } else {
                 let mut with = vars.clone();
                 with.lists.extend(test.lists.iter().map(|(k, v)| (k.clone(), Some(v.clone()))));
-                let again = load_rules_through(files.to_vec(), &with, set.pipelines.clone());
+                let again = load_rules_through(files.to_vec(), &with, set.loading.clone());
                 match again.rules.iter().find(|r| r.meta.id == rule.meta.id) {
                     Some(r) => run_one(&again, r, test, sources),
                     None => Err("the rule does not load with the test's lists".into()),

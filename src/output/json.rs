@@ -9,6 +9,7 @@ use crate::rule::Body;
 use crate::rule::correlation::{CorrelationKind, Limit, Presence};
 use crate::rule::matcher::NumberOp;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 #[derive(Serialize)]
@@ -23,6 +24,8 @@ struct Document<'a> {
     rule_problems: &'a [crate::diag::RuleProblem],
     rules_hash: &'a str,
     pipelines: Vec<PipelineJson<'a>>,
+    filters: Vec<FilterJson<'a>>,
+    rule_states: BTreeMap<&'static str, usize>,
     hidden_findings: u64,
     exit_status: Vec<u8>,
     findings: [(); 0],
@@ -66,6 +69,16 @@ struct RuleJson<'a> {
     reason: Option<String>,
     hits: u64,
     without_group: u64,
+}
+
+/// A filter document, and the ids of the rules that it narrows.
+#[derive(Serialize)]
+struct FilterJson<'a> {
+    id: &'a str,
+    title: &'a str,
+    file: &'a str,
+    hash: &'a str,
+    rules: &'a [String],
 }
 
 /// A pipeline that rules went through, in the order of application.
@@ -142,6 +155,15 @@ pub fn state_words(state: &RuleState) -> (&'static str, Option<String>) {
     }
 }
 
+/// How many rules ended in each state; every state is there.
+fn count_states(scan: &Scan<'_>) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::from([("ran", 0), ("could not match", 0), ("not applicable", 0), ("not assessable", 0)]);
+    scan.states.iter().for_each(|s| *counts.entry(state_words(s).0).or_default() += 1);
+    counts.insert("not loaded", scan.rules.problems.len());
+    counts.insert("skipped by status", scan.rules.skipped.len());
+    counts
+}
+
 /// Writes the whole document.
 pub fn write_json(scan: &Scan<'_>, findings: &[&Finding], statuses: &[ExitStatus], out: &mut dyn Write) -> io::Result<()> {
     let document = Document {
@@ -191,11 +213,19 @@ pub fn write_json(scan: &Scan<'_>, findings: &[&Finding], statuses: &[ExitStatus
         rules_hash: &scan.rules.hash,
         pipelines: scan
             .rules
+            .loading
             .pipelines
             .iter()
             .enumerate()
             .map(|(i, p)| PipelineJson { name: &p.name, file: &p.file, hash: &p.hash, rules: scan.rules.count_through(i) })
             .collect(),
+        filters: scan
+            .rules
+            .filters
+            .iter()
+            .map(|f| FilterJson { id: &f.meta.id, title: &f.meta.title, file: &f.meta.file, hash: &f.meta.hash, rules: &f.applied_to })
+            .collect(),
+        rule_states: count_states(scan),
         hidden_findings: scan.hidden,
         exit_status: statuses.iter().map(|s| s.code()).collect(),
         findings: [],

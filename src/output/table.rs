@@ -170,7 +170,20 @@ pub fn write_summary(scan: &Scan<'_>, findings: &[&Finding], took: Duration, sty
         scan.rules.problems.len(),
         scan.rules.skipped.len()
     )?;
-    for (i, p) in scan.rules.pipelines.iter().enumerate() {
+    if !scan.rules.filters.is_empty() {
+        let mut narrowed: Vec<&String> = scan.rules.filters.iter().flat_map(|f| &f.applied_to).collect();
+        narrowed.sort_unstable();
+        narrowed.dedup();
+        let filters = scan.rules.filters.len();
+        writeln!(
+            out,
+            "Filters     {filters} {} of {} {}",
+            if filters == 1 { "filter narrows the matches" } else { "filters narrow the matches" },
+            narrowed.len(),
+            plural(narrowed.len(), "rule")
+        )?;
+    }
+    for (i, p) in scan.rules.loading.pipelines.iter().enumerate() {
         let rules = scan.rules.count_through(i);
         writeln!(out, "Pipeline    {} ({}, {}): {rules} {}", printable(&p.name), printable(&p.file), p.hash, plural(rules, "rule"))?;
     }

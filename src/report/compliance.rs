@@ -9,8 +9,8 @@ use crate::finding::Finding;
 use crate::finding::scan::{RuleState, Scan};
 use crate::output::json::{state_words, threshold};
 use crate::output::printable;
-use crate::rule::Body;
 use crate::rule::meta::Level;
+use crate::rule::{Body, Filter};
 use chrono::{Datelike, NaiveDate, Timelike};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,8 +63,10 @@ pub fn context(scan: &Scan<'_>, asked: Asked<'_>) -> Result<ReportContext, Strin
         command: asked.command,
         generated_from: last.map_or("no event".into(), |t| format!("newest event {}", format_time(t))),
         rules_hash: scan.rules.hash.clone(),
+        filters: scan.rules.filters.iter().map(|f| filter(scan, f)).collect(),
         pipelines: scan
             .rules
+            .loading
             .pipelines
             .iter()
             .enumerate()
@@ -369,4 +371,23 @@ fn limits(scan: &Scan<'_>, rules: &RulesContext) -> Vec<String> {
         out.push("The period is shorter than a day.".into());
     }
     out
+}
+
+/// Rules that a filter names in the report; the rest is counted.
+const MAX_NAMED: usize = 20;
+
+/// A filter, with the titles of the rules that it narrows.
+fn filter(scan: &Scan<'_>, filter: &Filter) -> FilterContext {
+    let title = |id: &String| scan.rules.rules.iter().find(|r| r.meta.id == *id).map(|r| r.meta.title.clone());
+    let mut rules: Vec<String> = filter.applied_to.iter().take(MAX_NAMED).filter_map(title).collect();
+    if filter.applied_to.len() > MAX_NAMED {
+        rules.push(format!("and {} more", filter.applied_to.len() - MAX_NAMED));
+    }
+    FilterContext {
+        title: filter.meta.title.clone(),
+        file: filter.meta.file.clone(),
+        hash: filter.meta.hash.clone(),
+        description: filter.meta.description.clone(),
+        rules,
+    }
 }

@@ -12,6 +12,7 @@ pub struct ReportContext {
     pub generated_from: String,
     pub rules_hash: String,
     pub pipelines: Vec<PipelineContext>,
+    pub filters: Vec<FilterContext>,
     pub zone: String,
     pub period: Option<PeriodContext>,
     pub span: SpanContext,
@@ -27,6 +28,16 @@ pub struct ReportContext {
     pub tables: Vec<TableContext>,
     pub charts: ChartsContext,
     pub limits: Vec<String>,
+}
+
+/// A filter document: matches of these rules are left out by it.
+#[derive(Debug, Serialize)]
+pub struct FilterContext {
+    pub title: String,
+    pub file: String,
+    pub hash: String,
+    pub description: String,
+    pub rules: Vec<String>,
 }
 
 /// A pipeline that rules went through, in the order of application.

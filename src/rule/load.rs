@@ -47,17 +47,27 @@ pub struct RuleSet {
     pub notes: Vec<String>,
     /// First 16 hex digits of the SHA-256 over all rule texts, thresholds and pipelines.
     pub hash: String,
-    /// Pipelines that the rules went through.
+    /// How the rules were loaded.
+    pub loading: Loading,
+}
+
+/// How rules are loaded.
+#[derive(Debug, Clone, Default)]
+pub struct Loading {
+    /// Pipelines that rewrite them first.
     pub pipelines: Pipelines,
+    /// Deprecated and unsupported rules are loaded too.
+    pub all_statuses: bool,
 }
 
 /// Loads every document of every file.
 pub fn load_rules(files: Vec<RuleFile>, vars: &Vars) -> RuleSet {
-    load_rules_through(files, vars, Pipelines::default())
+    load_rules_through(files, vars, Loading::default())
 }
 
 /// Loads every document of every file after the pipelines have rewritten it. A rule keeps the id and the hash of its file's text.
-pub fn load_rules_through(mut files: Vec<RuleFile>, vars: &Vars, pipelines: Pipelines) -> RuleSet {
+pub fn load_rules_through(mut files: Vec<RuleFile>, vars: &Vars, loading: Loading) -> RuleSet {
+    let Loading { pipelines, all_statuses } = loading;
     files.sort_by(|a, b| a.file.cmp(&b.file));
     let mut through = Through { references: References::default(), pipelines: &pipelines };
     if !pipelines.is_empty() {
@@ -84,7 +94,7 @@ pub fn load_rules_through(mut files: Vec<RuleFile>, vars: &Vars, pipelines: Pipe
                 Ok(Some(loaded)) => {
                     any = true;
                     let meta = loaded.meta();
-                    if matches!(meta.status, Some(Status::Deprecated | Status::Unsupported)) {
+                    if !all_statuses && matches!(meta.status, Some(Status::Deprecated | Status::Unsupported)) {
                         set.skipped_names.extend(meta.name.iter().chain([&meta.id, &meta.title]).cloned());
                         set.skipped.push((meta.title.clone(), meta.file.clone()));
                         continue;
@@ -131,7 +141,7 @@ pub fn load_rules_through(mut files: Vec<RuleFile>, vars: &Vars, pipelines: Pipe
     pipelines.digests().for_each(|d| digest.update(d));
     set.hash = hex(&digest.finalize())[..16].to_owned();
     set.link();
-    set.pipelines = pipelines;
+    set.loading = Loading { pipelines, all_statuses };
     set
 }
 

@@ -17,7 +17,7 @@ pub fn rule(args: &RuleArgs, wanted: &str) -> Result<(RuleSet, Vars, usize), Use
         let alone = RuleArgs { rules: vec![wanted.to_owned()], ..args.clone() };
         let needs_others = |set: &RuleSet| set.fatal.iter().any(|p| p.reason.contains("no rule has the id"));
         let loaded = settings::read_rule_files(&alone)?;
-        let set = load_rules_through(loaded.files, &loaded.vars, loaded.pipelines);
+        let set = load_rules_through(loaded.files, &loaded.vars, loaded.loading);
         if !needs_others(&set) {
             let (set, vars) = settings::load_rule_set(&alone)?;
             return first_of(&set, wanted).map(|i| (set, vars, i));
@@ -37,7 +37,7 @@ pub fn rule(args: &RuleArgs, wanted: &str) -> Result<(RuleSet, Vars, usize), Use
         }
         // The same rule also stands in another file and was loaded from there.
         let alone = settings::read_rule_files(&RuleArgs { rules: vec![wanted.to_owned()], ..args.clone() })?;
-        let own = load_rules_through(alone.files, &alone.vars, alone.pipelines).rules.into_iter().next();
+        let own = load_rules_through(alone.files, &alone.vars, alone.loading).rules.into_iter().next();
         let index = own.and_then(|r| set.find(&r.meta.id, "").ok()).map_or_else(|| first_of(&set, wanted), Ok)?;
         return Ok((set, vars, index));
     }
