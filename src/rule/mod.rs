@@ -2,9 +2,11 @@
 
 pub mod correlation;
 pub mod detection;
+pub mod lint;
 pub mod load;
 pub mod matcher;
 pub mod meta;
+pub mod schema;
 pub mod sigma;
 pub mod vars;
 
