@@ -255,6 +255,10 @@ pub enum RulesCommand {
     List(RulesListArgs),
     /// Run the tests that rules carry
     Test(RulesListArgs),
+    /// Check rule documents: what does not load, what is probably not meant, and style
+    Lint(super::lint::LintArgs),
+    /// Print the JSON Schema of rule documents, for editors
+    Schema,
 }
 
 #[derive(Debug, Clone, Args)]

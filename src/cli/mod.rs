@@ -2,6 +2,7 @@
 
 mod args;
 mod events;
+mod lint;
 mod report;
 mod rules;
 mod scan;

@@ -12,6 +12,8 @@ pub fn run(args: RulesArgs) -> Outcome {
     match args.command {
         RulesCommand::List(a) => list(&a),
         RulesCommand::Test(a) => test(&a),
+        RulesCommand::Lint(a) => super::lint::run(&a),
+        RulesCommand::Schema => super::lint::schema(),
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod csv;
 pub mod events;
 pub mod json;
+pub mod lint;
 pub mod matches;
 pub mod table;
 pub mod timeline;
