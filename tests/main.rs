@@ -8,6 +8,7 @@ mod common;
 mod correlation;
 mod engine;
 mod inputs;
+mod lint;
 mod loading;
 mod outputs;
 mod pack;
