@@ -10,6 +10,7 @@ mod correlation;
 mod engine;
 mod filters;
 mod inputs;
+mod lint;
 mod loading;
 mod loading_packs;
 mod outputs;

@@ -269,6 +269,10 @@ pub enum RulesCommand {
     Explain(RulesExplainArgs),
     /// Run the rules over logs and say of each whether it could have matched
     Coverage(RulesCoverageArgs),
+    /// Check rule documents: what does not load, what is probably not meant, and style
+    Lint(super::rules::LintArgs),
+    /// Print the JSON Schema of rule documents, for editors
+    Schema,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

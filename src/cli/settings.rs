@@ -7,6 +7,7 @@ use crate::event::time::{format_time, parse_duration, parse_time};
 use crate::finding::scan::{FileReport, Period, Scan, Window};
 use crate::output::table::Style;
 use crate::output::{grouped, printable};
+use crate::rule::lint::LintFile;
 use crate::rule::load::{Loading, RuleFile, RuleSet, load_rules_through};
 use crate::rule::meta::Level;
 use crate::rule::pipeline::{Pipeline, Pipelines};
@@ -16,7 +17,7 @@ use crate::source::discover::{Discovered, discover};
 use chrono::{Datelike, NaiveDate};
 use include_dir::{Dir, include_dir};
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 static SOURCES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sources");
 static RULES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/rules");
@@ -127,25 +128,13 @@ pub fn load_rule_files(args: &RuleArgs) -> Result<(RuleSet, Vars, Vec<RuleFile>)
 
 /// Reads the rule files and variables that the flags name.
 pub fn read_rule_files(args: &RuleArgs) -> Result<RuleTexts, UserError> {
-    let mut vars = Vars::default();
-    if let Some(own) = RULES.get_file("vars.yml").and_then(|f| f.contents_utf8()) {
-        vars = Vars::parse(own, "rules/vars.yml")?;
-    }
-    for path in &args.vars {
-        let text = std::fs::read_to_string(path).map_err(|e| UserError::new(format!("{}: {e}", path.display())))?;
-        vars.override_with(Vars::parse(&text, &path.display().to_string())?);
-    }
+    let vars = load_vars(&args.vars)?;
     let mut files = Vec::new();
     if args.rules.is_empty() || args.rules.iter().any(|c| c == DEFAULT) {
-        let own = embedded(&RULES, &YAML).into_iter().filter(|(n, _)| n != "vars.yml");
-        files.extend(own.map(|(n, text)| RuleFile { file: format!("rules/{n}"), text, required: true }));
+        files.extend(own_rule_files());
     }
     for path in args.rules.iter().filter(|c| *c != DEFAULT) {
-        let found = on_disk(path, &YAML)?;
-        if found.is_empty() {
-            return Err(UserError::new(format!("{path}: the folder holds no rule file")).help("rule files end in .yml or .yaml"));
-        }
-        files.extend(found.into_iter().map(|(file, text, named)| RuleFile { file, text, required: named }));
+        files.extend(rule_files_at(path)?);
     }
     let loading = Loading { pipelines: load_pipelines(args)?, all_statuses: args.all_statuses };
     Ok(RuleTexts { files, vars, loading })
@@ -164,6 +153,51 @@ fn load_pipelines(args: &RuleArgs) -> Result<Pipelines, UserError> {
         list.push(pipeline);
     }
     Ok(Pipelines::new(list))
+}
+
+/// The built-in lists and thresholds, and those of the files in their place.
+pub fn load_vars(paths: &[PathBuf]) -> Result<Vars, UserError> {
+    let mut vars = Vars::default();
+    if let Some(own) = RULES.get_file("vars.yml").and_then(|f| f.contents_utf8()) {
+        vars = Vars::parse(own, "rules/vars.yml")?;
+    }
+    for path in paths {
+        let text = std::fs::read_to_string(path).map_err(|e| UserError::new(format!("{}: {e}", path.display())))?;
+        vars.override_with(Vars::parse(&text, &path.display().to_string())?);
+    }
+    Ok(vars)
+}
+
+/// The files of the built-in pack.
+fn own_rule_files() -> impl Iterator<Item = RuleFile> {
+    let own = embedded(&RULES, &YAML).into_iter().filter(|(n, _)| n != "vars.yml");
+    own.map(|(n, text)| RuleFile { file: format!("rules/{n}"), text, required: true })
+}
+
+/// The rule files of a folder, or one file.
+fn rule_files_at(path: &str) -> Result<impl Iterator<Item = RuleFile>, UserError> {
+    let found = on_disk(path, &YAML)?;
+    if found.is_empty() {
+        return Err(UserError::new(format!("{path}: the folder holds no rule file")).help("rule files end in .yml or .yaml"));
+    }
+    Ok(found.into_iter().map(|(file, text, named)| RuleFile { file, text, required: named }))
+}
+
+/// The files to check: as those of a run, but each named by its whole path, so that an editor finds the line.
+pub fn lint_files(rules: &[String]) -> Result<Vec<LintFile>, UserError> {
+    let mut files = Vec::new();
+    if rules.is_empty() || rules.iter().any(|c| c == DEFAULT) {
+        files.extend(own_rule_files().map(|rule_file| LintFile { rule_file, own: true }));
+    }
+    for path in rules.iter().filter(|c| *c != DEFAULT) {
+        for mut rule_file in rule_files_at(path)? {
+            if !rule_file.required {
+                rule_file.file = format!("{}/{}", path.trim_end_matches('/'), rule_file.file);
+            }
+            files.push(LintFile { rule_file, own: false });
+        }
+    }
+    Ok(files)
 }
 
 /// Templates by name, such as `compliance/report.html`; a folder's file takes the place of the built-in one.

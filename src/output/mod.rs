@@ -7,6 +7,7 @@ pub mod evidence;
 pub mod explain;
 pub mod json;
 pub mod junit;
+pub mod lint;
 pub mod matches;
 pub mod rules;
 pub mod table;

@@ -178,7 +178,13 @@ pub fn split_documents(text: &str) -> Vec<(usize, String)> {
     for (i, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         if line.trim_end() == "---" || line.starts_with("--- ") {
             documents.push((start, std::mem::take(&mut current)));
-            start = i + 2;
+            // What follows on the same line is the document's first line.
+            let rest = line[3..].trim_start();
+            start = if rest.is_empty() { i + 2 } else { i + 1 };
+            if !rest.is_empty() {
+                current.push_str(rest);
+                current.push('\n');
+            }
         } else {
             current.push_str(line);
             current.push('\n');

@@ -55,6 +55,9 @@ pub enum Role {
 }
 
 impl Role {
+    /// All roles.
+    pub const ALL: [Role; 3] = [Role::Violation, Role::Signal, Role::Operation];
+
     /// The role's name in rules and outputs.
     pub fn name(self) -> &'static str {
         match self {
@@ -79,6 +82,22 @@ pub enum Status {
     Deprecated,
     /// Cannot be used as it is; skipped.
     Unsupported,
+}
+
+impl Status {
+    /// All statuses.
+    pub const ALL: [Status; 5] = [Status::Stable, Status::Test, Status::Experimental, Status::Deprecated, Status::Unsupported];
+
+    /// The status's Sigma name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Stable => "stable",
+            Status::Test => "test",
+            Status::Experimental => "experimental",
+            Status::Deprecated => "deprecated",
+            Status::Unsupported => "unsupported",
+        }
+    }
 }
 
 /// Which logs a rule is for (Sigma `logsource`).
@@ -168,10 +187,12 @@ pub struct RuleMeta {
     pub pipelines: Vec<usize>,
 }
 
+/// Beginnings of tags that are control ids.
+pub const CONTROL_NAMESPACES: &[&str] = &["soc2.", "iso27001.", "pci-dss.", "hipaa.", "nist-800-53.", "cis.", "gdpr."];
+
 impl RuleMeta {
     /// Control ids among the tags (everything but ATT&CK and the like).
     pub fn controls(&self) -> Vec<&str> {
-        const NAMESPACES: &[&str] = &["soc2.", "iso27001.", "pci-dss.", "hipaa.", "nist-800-53.", "cis.", "gdpr."];
-        self.tags.iter().map(String::as_str).filter(|t| NAMESPACES.iter().any(|n| t.starts_with(n))).collect()
+        self.tags.iter().map(String::as_str).filter(|t| CONTROL_NAMESPACES.iter().any(|n| t.starts_with(n))).collect()
     }
 }

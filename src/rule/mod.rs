@@ -3,10 +3,12 @@
 pub mod correlation;
 pub mod detection;
 pub mod link;
+pub mod lint;
 pub mod load;
 pub mod matcher;
 pub mod meta;
 pub mod pipeline;
+pub mod schema;
 pub mod sigma;
 pub mod vars;
 

@@ -99,7 +99,7 @@ fn condition(expr: &ConditionExpr, names: &[&str]) -> Result<Condition, Fault> {
 }
 
 /// `*` in a selector stands for any run of characters.
-fn glob(pattern: &str, name: &str) -> bool {
+pub(super) fn glob(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
     let parts: Vec<&str> = parts.collect();

@@ -3,8 +3,11 @@
 mod choose;
 mod coverage;
 mod explain;
+mod lint;
 mod list;
 mod test;
+
+pub use lint::LintArgs;
 
 use super::Outcome;
 use super::args::{RulesArgs, RulesCommand};
@@ -15,5 +18,7 @@ pub fn run(args: RulesArgs) -> Outcome {
         RulesCommand::Test(a) => test::run(&a),
         RulesCommand::Explain(a) => explain::run(&a),
         RulesCommand::Coverage(a) => coverage::run(&a),
+        RulesCommand::Lint(a) => lint::run(&a),
+        RulesCommand::Schema => lint::schema(),
     }
 }

@@ -1,0 +1,117 @@
+//! `auditmill rules lint` and `auditmill rules schema`
+
+use crate::cli::args::{ColorArg, TalkArgs};
+use crate::cli::{Outcome, say, settings};
+use crate::exit::ExitStatus;
+use crate::output::grouped;
+use crate::output::lint::{write_checks_json, write_checks_text, write_json, write_text};
+use crate::rule::lint::{LintFinding, Severity, lint};
+use crate::rule::schema::rule_schema_text;
+use clap::{Args, ValueEnum};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LintFormat {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SeverityArg {
+    Note,
+    Warning,
+    Error,
+}
+
+impl From<SeverityArg> for Severity {
+    fn from(arg: SeverityArg) -> Severity {
+        match arg {
+            SeverityArg::Note => Severity::Note,
+            SeverityArg::Warning => Severity::Warning,
+            SeverityArg::Error => Severity::Error,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Examples:\n  auditmill rules lint --rules mine/                      errors and warnings of a folder\n  auditmill rules lint --rules mine/ --min-severity note  matters of style as well\n  auditmill rules lint --list                             all checks\n\nExit status: 0 nothing at severity error; 1 an error, or with --strict anything shown; 2 fix an argument."
+)]
+pub struct LintArgs {
+    /// Rule files or folders to check in place of the built-in ones; `default` keeps those too
+    #[arg(long, value_name = "DIR", help_heading = "Rules")]
+    pub rules: Vec<String>,
+    /// Lists and thresholds of your site, over the built-in ones
+    #[arg(long, value_name = "FILE", help_heading = "Rules")]
+    pub vars: Vec<PathBuf>,
+    /// Exit status 1 for anything that is shown, not for errors alone
+    #[arg(long, help_heading = "Rules")]
+    pub strict: bool,
+    /// List the checks and check nothing
+    #[arg(long, conflicts_with_all = ["rules", "vars", "strict", "min_severity"])]
+    pub list: bool,
+    /// Show what is at least this severe; the closing counts hold the rest
+    #[arg(long, value_enum, default_value_t = SeverityArg::Warning, value_name = "SEVERITY", help_heading = "Output")]
+    pub min_severity: SeverityArg,
+    /// How to write the findings
+    #[arg(long, value_enum, default_value_t = LintFormat::Table, help_heading = "Output")]
+    pub format: LintFormat,
+    /// No closing counts
+    #[arg(short, long, help_heading = "Output")]
+    pub quiet: bool,
+    /// Colours on a terminal (NO_COLOR is honoured)
+    #[arg(long, value_enum, default_value_t = ColorArg::Auto, value_name = "WHEN", help_heading = "Output")]
+    pub color: ColorArg,
+}
+
+pub fn run(args: &LintArgs) -> Outcome {
+    let style = settings::style(&TalkArgs { force: false, quiet: args.quiet, color: args.color });
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    if args.list {
+        match args.format {
+            LintFormat::Table => write_checks_text(style, &mut out)?,
+            LintFormat::Json => write_checks_json(&mut out)?,
+        }
+        out.flush()?;
+        return Ok(ExitStatus::Done);
+    }
+    let vars = settings::load_vars(&args.vars)?;
+    let files = settings::lint_files(&args.rules)?;
+    let result = lint(&files, &vars);
+    let shown: Vec<&LintFinding> = result.findings.iter().filter(|f| f.severity >= args.min_severity.into()).collect();
+    let failed = shown.iter().any(|f| args.strict || f.severity == Severity::Error);
+    let status = if failed { ExitStatus::Findings } else { ExitStatus::Done };
+    match args.format {
+        LintFormat::Table => write_text(&shown, style, &mut out)?,
+        LintFormat::Json => write_json(&result, &shown, status, &mut out)?,
+    }
+    out.flush()?;
+    if !args.quiet {
+        let count = |severity: Severity| {
+            let n = result.count(severity);
+            let hidden = n - shown.iter().filter(|f| f.severity == severity).count();
+            let not_shown = if hidden > 0 { format!(" ({} not shown)", grouped(hidden as u64)) } else { String::new() };
+            format!("{}{not_shown}", counted(n, severity.name()))
+        };
+        let counts: Vec<String> = Severity::ALL.into_iter().rev().map(count).collect();
+        let more = if shown.len() < result.findings.len() { "; --min-severity note shows all" } else { "" };
+        let others = match result.not_rules.len() {
+            0 => String::new(),
+            n => format!("; {} without a rule", counted(n, "file")),
+        };
+        let (documents, files) = (counted(result.documents, "document"), counted(result.files, "file"));
+        say(&format!("{} in {documents} of {files}{others}{more}", counts.join(", ")));
+    }
+    Ok(status)
+}
+
+/// A number and what it counts.
+fn counted(n: usize, what: &str) -> String {
+    format!("{} {what}{}", grouped(n as u64), if n == 1 { "" } else { "s" })
+}
+
+pub fn schema() -> Outcome {
+    io::stdout().lock().write_all(rule_schema_text().as_bytes())?;
+    Ok(ExitStatus::Done)
+}
