@@ -198,3 +198,11 @@ fn a_document_that_could_be_read_two_ways_is_refused() {
         assert!(ran.out.is_empty(), "{}", ran.dump());
     }
 }
+
+#[test]
+fn a_document_may_begin_on_the_line_that_separates_it() {
+    let rule = |n: u8| format!("--- {{title: R{n}, id: r{n}, logsource: {{product: test}}, detection: {{s: {{f: x}}, condition: s}}}}\n");
+    let set = rules(&(rule(1) + &rule(2)));
+    let found: Vec<(&str, usize)> = set.rules.iter().map(|r| (r.meta.title.as_str(), r.meta.line)).collect();
+    assert_eq!(found, [("R1", 1), ("R2", 2)]);
+}

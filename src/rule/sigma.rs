@@ -41,8 +41,14 @@ pub fn parse_detections(document: &str, vars: &Vars) -> Result<Detections, Fault
     let collection = rsigma_parser::parse_sigma_yaml(document).map_err(|e| fault(e.to_string(), ""))?;
     let of_rule = collection.rules.into_iter().next().map(|r| (r.sigma_version, r.detection));
     let Some((sigma_version, detection)) = of_rule.or_else(|| collection.filters.into_iter().next().map(|f| (f.sigma_version, f.detection))) else {
+        if let Some(retired) = retired_aggregation(document) {
+            return Err(retired);
+        }
         let reason = collection.errors.into_iter().next().unwrap_or_else(|| "not a Sigma rule".into());
-        return Err(fault(reason, ""));
+        // The parser draws the condition over several lines; the last one says what was expected.
+        let mut lines = reason.lines().map(|l| l.trim().trim_start_matches("= ")).filter(|l| !l.is_empty());
+        let (first, last) = (lines.next().unwrap_or_default().split(" -->").next().unwrap_or_default(), lines.next_back());
+        return Err(fault(last.map_or_else(|| first.to_owned(), |l| format!("{}: {l}", first.trim_end_matches(':'))), ""));
     };
     if rsigma_parser::is_unsupported(sigma_version) {
         return Err(fault("sigma-version above 3 is not supported", ""));
@@ -66,6 +72,40 @@ pub fn parse_detections(document: &str, vars: &Vars) -> Result<Detections, Fault
         _ => Condition::Or(conditions),
     };
     Ok(Detections { selections, condition, unset_list: lowering.unset_list })
+}
+
+/// A condition with a pipe is the aggregation syntax that Sigma gave up; the help shows the correlation that says the same.
+fn retired_aggregation(document: &str) -> Option<Fault> {
+    let value: yaml_serde::Value = yaml_serde::from_str(document).ok()?;
+    let condition = value.get("detection")?.get("condition")?;
+    let texts: Vec<&str> = condition.as_str().into_iter().chain(condition.as_sequence().into_iter().flatten().filter_map(|v| v.as_str())).collect();
+    let (_, aggregation) = texts.into_iter().find_map(|t| t.split_once('|'))?;
+    let aggregation = aggregation.trim();
+    let reason = format!("`| {aggregation}` is the retired aggregation syntax");
+    let count = Regex::new(r"^count\(\s*(?P<field>[^)]*?)\s*\)(?:\s+by\s+(?P<by>\S+(?:\s*,\s*\S+)*))?\s*(?P<op>[<>=]=?)\s*(?P<n>\d+)$").ok()?;
+    let help = match count.captures(aggregation) {
+        Some(c) => {
+            let part = |name: &str| c.name(name).map_or("", |m| m.as_str());
+            let op = match part("op") {
+                ">" => "gt",
+                ">=" => "gte",
+                "<" => "lt",
+                "<=" => "lte",
+                _ => "eq",
+            };
+            let (kind, field) = match part("field") {
+                "" => ("event_count", String::new()),
+                field => ("value_count", format!("field: {field}, ")),
+            };
+            let by = if part("by").is_empty() { String::new() } else { format!("group-by: [{}], ", part("by")) };
+            format!(
+                "end the condition before the pipe, give the rule a `name`, and write a second document: `correlation: {{type: {kind}, rules: [NAME], {by}timespan: 1h, condition: {{{field}{op}: {}}}}}`",
+                part("n")
+            )
+        }
+        None => "write a correlation document (event_count, value_count, temporal ...) over this rule".to_owned(),
+    };
+    Some((reason, Some(help)))
 }
 
 fn condition(expr: &ConditionExpr, names: &[&str]) -> Result<Condition, Fault> {

@@ -469,6 +469,11 @@ fn a_count_of_selections() {
 fn timeframe_and_pipes_are_refused() {
     refused("  selection:\n    f: x\n  timeframe: 10m\n  condition: selection", "timespan");
     assert_eq!(ours("  selection:\n    f: x\n  condition: selection | count() > 5", &json!({"f": "x"})), Refused);
+    // The help is the correlation that says the same.
+    let counted = |pipe: &str| format!("  selection:\n    f: x\n  condition: selection | {pipe}");
+    refused(&counted("count() by a.b > 20"), "{type: event_count, rules: [NAME], group-by: [a.b], timespan: 1h, condition: {gt: 20}}");
+    refused(&counted("count(u) by ip, key >= 3"), "{type: value_count, rules: [NAME], group-by: [ip, key], timespan: 1h, condition: {field: u, gte: 3}}");
+    refused(&counted("near other"), "retired aggregation syntax");
 }
 
 #[test]
