@@ -90,7 +90,7 @@ fn the_thresholds_of_the_variables_file_are_the_rules_own() {
         let name = rule.meta.name.as_deref().expect("a name");
         let own = vars.thresholds.get(name).unwrap_or_else(|| panic!("{name} has no threshold in vars.yml"));
         let gte: Vec<f64> = c.limits.iter().filter(|l| l.is_lower_bound()).map(|l| l.value).collect();
-        assert_eq!(own.gte.map(|n| vec![n]), Some(gte), "{name}: gte");
+        assert_eq!(own.gte.into_iter().collect::<Vec<f64>>(), gte, "{name}: gte");
         assert_eq!(own.timespan.as_deref().and_then(parse_duration), Some(c.timespan), "{name}: timespan");
         assert!(c.weakened.is_none(), "{name}");
         named.insert(name);

@@ -29,7 +29,7 @@ pub enum CorrelationKind {
 
 /// The names of all types.
 pub const CORRELATION_TYPES: [&str; 8] =
-    ["event_count", "value_count", "value_sum", "value_avg", "value_percentile", "value_median", "temporal", "temporal_ordered"];
+    ["event_count", "value_count", "temporal", "temporal_ordered", "value_sum", "value_avg", "value_percentile", "value_median"];
 
 impl CorrelationKind {
     /// The type's name in documents.

@@ -7,6 +7,10 @@ use super::{Body, Filter, FilterTarget, Rule};
 use crate::diag::RuleProblem;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+/// Levels of a chain, and ways from its top down to detections, beyond which it is refused: each level can double the ways.
+const MAX_LEVELS: u64 = 32;
+const MAX_WAYS: u64 = 10_000;
+
 /// Rules by what a reference may call them.
 struct Index<'a> {
     rules: &'a [Rule],
@@ -66,22 +70,41 @@ impl RuleSet {
 
     /// The detections that a rule rests on in the end, itself included.
     pub fn leaves(&self, rule: usize) -> BTreeSet<usize> {
-        match &self.rules[rule].body {
-            Body::Detection(_) => BTreeSet::from([rule]),
-            Body::Correlation(_) => self.bases(rule).iter().flat_map(|b| self.leaves(*b)).collect(),
+        let (mut seen, mut open) = (BTreeSet::from([rule]), vec![rule]);
+        while let Some(next) = open.pop() {
+            open.extend(self.bases(next).iter().copied().filter(|b| seen.insert(*b)));
         }
+        seen.retain(|r| matches!(self.rules[*r].body, Body::Detection(_)));
+        seen
     }
 
     /// Correlations, each after those that it counts.
     pub fn correlations_in_order(&self) -> Vec<usize> {
-        fn visit(set: &RuleSet, rule: usize, done: &mut BTreeSet<usize>, out: &mut Vec<usize>) {
-            if matches!(set.rules[rule].body, Body::Correlation(_)) && done.insert(rule) {
-                set.bases(rule).iter().for_each(|b| visit(set, *b, done, out));
-                out.push(rule);
+        let (mut begun, mut out) = (vec![false; self.rules.len()], Vec::new());
+        // A stack of its own: chains of a foreign pack may be deeper than the machine's.
+        let mut open: Vec<(usize, usize)> = Vec::new();
+        for first in 0..self.rules.len() {
+            let mut next = Some(first);
+            loop {
+                if let Some(rule) = next.take()
+                    && !std::mem::replace(&mut begun[rule], true)
+                    && matches!(self.rules[rule].body, Body::Correlation(_))
+                {
+                    open.push((rule, 0));
+                }
+                let Some((rule, at)) = open.last_mut() else { break };
+                match self.bases.get(*rule).and_then(|b| b.get(*at)) {
+                    Some(&base) => {
+                        *at += 1;
+                        next = Some(base);
+                    }
+                    None => {
+                        out.push(*rule);
+                        open.pop();
+                    }
+                }
             }
         }
-        let (mut done, mut out) = (BTreeSet::new(), Vec::new());
-        (0..self.rules.len()).for_each(|i| visit(self, i, &mut done, &mut out));
         out
     }
 
@@ -109,7 +132,6 @@ impl RuleSet {
     /// correlations that count those.
     pub(super) fn link(&mut self) {
         self.apply_filters();
-        let mut alive = vec![true; self.rules.len()];
         let mut resolved: Vec<Vec<usize>> = vec![Vec::new(); self.rules.len()];
         let mut bad: BTreeMap<usize, (String, Option<String>)> = BTreeMap::new();
         let index = Index::new(&self.rules);
@@ -131,30 +153,44 @@ impl RuleSet {
             }
         }
         self.bases = resolved;
-        // What counts itself, and what counts something bad.
-        loop {
-            for i in bad.keys() {
-                alive[*i] = false;
-            }
-            let before = bad.len();
-            for i in (0..self.rules.len()).filter(|i| alive[*i]) {
-                if let Some(dead) = self.bases[i].iter().find(|b| !alive[**b]) {
-                    let title = &self.rules[*dead].meta.title;
-                    bad.insert(i, (format!("it counts `{title}`, which did not load"), Some("mend that rule first".into())));
-                } else if self.counts_itself(i) {
-                    bad.insert(i, ("it counts itself in a circle".into(), Some("a correlation may only count rules that do not count it".into())));
-                }
-            }
-            if bad.len() == before {
-                break;
+        for i in 0..self.rules.len() {
+            if !bad.contains_key(&i) && self.counts_itself(i) {
+                bad.insert(i, ("it counts itself in a circle".into(), Some("a correlation may only count rules that do not count it".into())));
             }
         }
-        for i in (0..self.rules.len()).filter(|i| alive[*i]) {
-            if let Err(fault) = self.check_fields(i) {
+        self.spread(&mut bad);
+        // Without circles by now: levels and ways down a chain can be counted.
+        let mut shape: Vec<(u64, u64)> = vec![(1, 1); self.rules.len()];
+        for i in self.correlations_in_order() {
+            let below = || self.bases[i].iter().map(|b| shape[*b]);
+            shape[i] = (1 + below().map(|s| s.0).max().unwrap_or(0), below().fold(0u64, |sum, s| sum.saturating_add(s.1)));
+            if !bad.contains_key(&i) && (shape[i].0 > MAX_LEVELS || shape[i].1 > MAX_WAYS) {
+                let reason = format!("its chain has more than {MAX_LEVELS} levels, or more than {MAX_WAYS} ways down to detections");
+                bad.insert(i, (reason, Some("count fewer correlations, or the detections below them".into())));
+            }
+        }
+        self.spread(&mut bad);
+        for i in 0..self.rules.len() {
+            if !bad.contains_key(&i)
+                && let Err(fault) = self.check_fields(i)
+            {
                 bad.insert(i, fault);
             }
         }
+        self.spread(&mut bad);
         self.remove(bad);
+    }
+
+    /// What counts something bad is bad, too; bases come first in the order, so that one pass reaches all.
+    fn spread(&self, bad: &mut BTreeMap<usize, (String, Option<String>)>) {
+        for i in self.correlations_in_order() {
+            if !bad.contains_key(&i)
+                && let Some(dead) = self.bases[i].iter().find(|b| bad.contains_key(b))
+            {
+                let title = &self.rules[*dead].meta.title;
+                bad.insert(i, (format!("it counts `{title}`, which did not load"), Some("mend that rule first".into())));
+            }
+        }
     }
 
     fn counts_itself(&self, rule: usize) -> bool {

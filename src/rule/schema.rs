@@ -4,6 +4,7 @@
 //! not what one version of the program runs: a correlation type that is refused by name is still spelled rightly.
 //! It is stricter than the loader in one point: unknown keys are refused, so that an editor shows a misspelt one.
 
+use super::correlation::CORRELATION_TYPES;
 use super::lint::BEHAVIOUR_TYPES;
 use super::meta::{Level, Role, Status};
 use crate::event::{CATEGORIES, Column};
@@ -80,10 +81,6 @@ pub const MODIFIERS: &[&str] = &[
 
 /// Quantifiers of a block over array members: `field[any]`.
 const QUANTIFIERS: &[&str] = &["any", "all", "all_or_empty", "none"];
-
-/// Correlation types.
-pub const CORRELATION_TYPES: &[&str] =
-    &["event_count", "value_count", "temporal", "temporal_ordered", "value_sum", "value_avg", "value_percentile", "value_median"];
 
 /// Relations of the `related` key.
 pub const RELATED_TYPES: &[&str] = &["correlation", "derived", "merged", "obsolete", "renamed", "similar"];

@@ -2,6 +2,8 @@
 
 use super::{base, correlation, kinds_at, run};
 use crate::common::{Place, event, lines_of, ndjson, try_rules};
+use auditmill::rule::load::{RuleFile, load_rules};
+use auditmill::rule::vars::Vars;
 use serde_json::{Value, json};
 
 /// Failed logins of a user on a host, twice within 10 s (`many`), and then a login of the same user anywhere (`C`).
@@ -240,4 +242,42 @@ fn the_findings_of_a_child_are_hidden_like_those_of_a_detection() {
     assert_eq!(seen.hidden, 2);
     let seen = run(&break_in("temporal").replace("timespan: 1m", "timespan: 1m\n  generate: true"), &log);
     assert_eq!(seen.bursts("Many"), [vec!["e0", "e1"]]);
+}
+
+#[test]
+fn what_counts_a_rule_that_does_not_load_does_not_load_either() {
+    let set = |yaml: &str| {
+        let file = RuleFile { file: "f.yml".into(), text: yaml.to_owned(), required: false };
+        load_rules(vec![file], &Vars::default())
+    };
+    let base = "title: Base\nid: base\nname: base\nlogsource: {product: test}\ndetection: {s: {f: x}, condition: s}\n";
+    let over = |name: &str, rules: &str, more: &str| {
+        format!(
+            "---\ntitle: T {name}\nid: id-{name}\nname: {name}\ncorrelation: {{type: event_count, rules: [{rules}], timespan: 1m, condition: {{gte: 1}}{more}}}\n"
+        )
+    };
+    // The fault of the child is in its alias, which is looked at last.
+    let yaml = base.to_owned() + &over("top", "child", "") + &over("child", "base", ", group-by: [a], aliases: {a: {nobody: x}}") + &over("good", "base", "");
+    let loaded = set(&yaml);
+    let titles: Vec<&str> = loaded.rules.iter().map(|r| r.meta.title.as_str()).collect();
+    assert_eq!(titles, ["Base", "T good"], "{:?}", loaded.problems);
+    assert_eq!(loaded.bases(1), [0]);
+    // In a circle, through others too.
+    let circle = base.to_owned() + &over("a", "b", "") + &over("b", "c", "") + &over("c", "a", "") + &over("d", "a, base", "");
+    let loaded = set(&circle);
+    assert_eq!((loaded.rules.len(), loaded.problems.len()), (1, 4), "{:?}", loaded.problems);
+    // Each level doubles the ways down; a long chain is one way.
+    let deep = |levels: usize, twice: bool| {
+        let mut yaml = base.to_owned() + &base.replace("base", "other").replace("Base", "Other").replacen("title", "---\ntitle", 1);
+        let mut below = "base, other".to_owned();
+        for level in 0..levels {
+            yaml += &over(&format!("l{level}"), &below, "");
+            yaml += &over(&format!("r{level}"), &below, "");
+            below = if twice { format!("l{level}, r{level}") } else { format!("l{level}") };
+        }
+        set(&yaml)
+    };
+    assert!(deep(5, true).problems.is_empty());
+    assert!(deep(40, true).problems.iter().any(|p| p.reason.contains("ways down")));
+    assert!(deep(2000, false).problems.iter().any(|p| p.reason.contains("levels")));
 }
