@@ -206,3 +206,17 @@ fn a_document_may_begin_on_the_line_that_separates_it() {
     let found: Vec<(&str, usize)> = set.rules.iter().map(|r| (r.meta.title.as_str(), r.meta.line)).collect();
     assert_eq!(found, [("R1", 1), ("R2", 2)]);
 }
+
+#[test]
+fn an_edited_copy_of_a_built_in_rule_has_its_own_window() {
+    let text = std::fs::read_to_string(crate::common::project().join("rules/workflow/mr_workflow_updated_then_executed.yml")).expect("the rule");
+    assert!(text.contains("timespan: 15m"), "{text}");
+    let place = Place::new();
+    let record = |time: &str, action: &str| json!({"time": time, "activity": action, "category": "workflow", "status": "success", "user": "ana@example.com", "resource": "nightly", "source": "ops0"});
+    place.write("log", ndjson(&[record("2024-01-15T10:00:00Z", "workflow.updated"), record("2024-01-15T10:05:00Z", "workflow.executed")]));
+    for (window, found) in [("15m", 1), ("1m", 0)] {
+        place.write("mine/mr_workflow_updated_then_executed.yml", text.replace("timespan: 15m", &format!("timespan: {window}")));
+        let document = place.run(&["scan", "log", "--rules", "mine", "--format", "json", "--min-level", "medium"]).exits(0).json();
+        assert_eq!(document["findings"].as_array().map(Vec::len), Some(found), "{window}: {document}");
+    }
+}

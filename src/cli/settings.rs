@@ -160,6 +160,8 @@ pub fn load_vars(paths: &[PathBuf]) -> Result<Vars, UserError> {
     let mut vars = Vars::default();
     if let Some(own) = RULES.get_file("vars.yml").and_then(|f| f.contents_utf8()) {
         vars = Vars::parse(own, "rules/vars.yml")?;
+        // The built-in thresholds are the built-in rules' own: over an edited copy of a rule they would undo the edit.
+        vars.thresholds.clear();
     }
     for path in paths {
         let text = std::fs::read_to_string(path).map_err(|e| UserError::new(format!("{}: {e}", path.display())))?;
