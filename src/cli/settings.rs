@@ -374,7 +374,7 @@ pub fn say_rejects(scan: &Scan<'_>) {
                 "warning: {}: and {} more; --format json names the first {} of each file",
                 printable(&file.name),
                 grouped(more),
-                crate::engine::run::MAX_REASONS
+                crate::engine::gathered::MAX_REASONS
             ));
         }
     }

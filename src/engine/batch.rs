@@ -1,8 +1,10 @@
 //! One chunk of records of one source: values become codes, codes become bits, rules become matches.
 
+use super::field::FieldState;
 use super::late::LateColumns;
-use super::plan::{AtomId, FieldAtoms, Filled, Node, SourcePlan};
-use crate::event::dict::{ABSENT, Dict};
+use super::masks::Masks;
+use super::plan::{AtomId, Filled, SourcePlan};
+use crate::event::dict::ABSENT;
 use crate::event::time::{format_time, parse_time};
 use crate::event::value::{Kind, Value, fold_case};
 use crate::event::{Column, Outcome};
@@ -10,58 +12,7 @@ use crate::rule::FieldRef;
 use crate::rule::detection::refers;
 use crate::source::mapping::{Expr, PathId, Row};
 use crate::source::walk::{Element, FieldId, KeyMemory, Rank, Sink, rank, walk_record};
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
 use std::borrow::Cow;
-
-/// Distinct values of a field after which its dictionary starts anew.
-const DICT_VALUES: usize = 1 << 17;
-/// Bytes of distinct values of a field after which its dictionary starts anew.
-const DICT_BYTES: usize = 16 << 20;
-
-#[derive(Default)]
-struct FieldState {
-    dict: Dict,
-    /// For each code, the range of its accepting atoms in `accepted`.
-    accepts: Vec<(u32, u32)>,
-    accepted: Vec<AtomId>,
-    column: Vec<u32>,
-    /// Further values of a row, as (row, code) in row order.
-    extras: Vec<(u32, u32)>,
-    seen: bool,
-    /// Results of a column expression by its inputs, as (position, code) pairs of those that are there.
-    memo: HashMap<Box<[u32]>, u32, RandomState>,
-}
-
-impl FieldState {
-    /// The further values of a row.
-    #[inline]
-    fn extras(&self, row: u32) -> &[(u32, u32)] {
-        if self.extras.is_empty() {
-            return &[];
-        }
-        let start = self.extras.partition_point(|e| e.0 < row);
-        let end = start + self.extras[start..].iter().take_while(|e| e.0 == row).count();
-        &self.extras[start..end]
-    }
-
-    /// Adds a value of a row; rows come in order.
-    #[inline]
-    fn push(&mut self, row: u32, code: u32) {
-        if self.column.len() <= row as usize {
-            self.column.resize(row as usize, ABSENT);
-            self.column.push(code);
-        } else {
-            self.extras.push((row, code));
-        }
-    }
-
-    /// Forgets the values of a row, which is the last one.
-    fn forget(&mut self, row: u32) {
-        self.column.truncate(row as usize);
-        self.extras.truncate(self.extras.partition_point(|e| e.0 < row));
-    }
-}
 
 /// Computes a column's value in a row.
 type Eval<'e> = &'e dyn Fn(&Batch<'_>, u32) -> Option<(Kind, String)>;
@@ -100,10 +51,7 @@ pub struct Batch<'p> {
     pub times: Vec<i64>,
     /// What became of each row.
     pub states: Vec<RowState>,
-    bits: Vec<u64>,
-    touched: Vec<bool>,
-    words: usize,
-    valid: Vec<u64>,
+    masks: Masks,
     epoch: u32,
 }
 
@@ -158,7 +106,7 @@ impl<'p> Batch<'p> {
         let direct: Vec<bool> = ids.clone().map(|id| is_record(id) && !coded[id as usize] && read_as_text(id)).collect();
         let detects = |id: FieldId| plan.detect.iter().any(|d| d.contains(&id));
         let interned = ids.map(|id| !direct[id as usize] && (coded[id as usize] || detects(id))).collect();
-        let fields = plan.fields.iter().map(|_| FieldState { accepts: vec![(0, 0)], ..FieldState::default() }).collect::<Vec<_>>();
+        let fields: Vec<FieldState> = plan.fields.iter().map(|_| FieldState::default()).collect();
         Batch {
             plan,
             direct_rows: vec![Vec::new(); fields.len()],
@@ -175,10 +123,7 @@ impl<'p> Batch<'p> {
             spans: Vec::new(),
             times: Vec::new(),
             states: Vec::new(),
-            bits: Vec::new(),
-            touched: vec![false; plan.atoms],
-            words: 0,
-            valid: Vec::new(),
+            masks: Masks::default(),
             epoch: 0,
         }
     }
@@ -243,9 +188,9 @@ impl<'p> Batch<'p> {
 
     /// Walks one record's text and adds it as a row; an error leaves no row behind.
     pub fn add(&mut self, raw: &[u8], span: (usize, usize), record: u32) -> Result<(), String> {
-        let mut memory = std::mem::take(&mut self.memory);
+        let mut memory = self.take_memory();
         let walked = walk_record(&self.plan.trie, &mut memory, self, raw);
-        self.memory = memory;
+        self.remember(memory);
         match walked {
             Ok(Element::Object(_)) => {
                 self.end_row(record);
@@ -291,21 +236,9 @@ impl<'p> Batch<'p> {
     pub fn clear(&mut self) {
         self.ranked.clear();
         self.row_direct.clear();
-        let (texts, bytes) = self.late.size();
-        let too_large = texts > DICT_VALUES
-            || bytes > DICT_BYTES
-            || self.fields.iter().any(|f| f.dict.len() > DICT_VALUES || f.dict.bytes() > DICT_BYTES || f.memo.len() > DICT_VALUES);
+        let too_large = self.late.is_too_large() || self.fields.iter().any(FieldState::is_too_large);
         self.late.clear(too_large);
-        for state in &mut self.fields {
-            state.column.clear();
-            state.extras.clear();
-            if too_large {
-                state.dict.clear();
-                state.accepts.truncate(1);
-                state.accepted.clear();
-                state.memo.clear();
-            }
-        }
+        self.fields.iter_mut().for_each(|f| f.clear(too_large));
         self.epoch += u32::from(too_large);
         self.direct_rows.iter_mut().for_each(Vec::clear);
         self.arena.clear();
@@ -386,12 +319,7 @@ impl<'p> Batch<'p> {
 
     /// Computes times, columns and masks of all rows; `bytes` is the chunk that they stand in.
     pub fn compute(&mut self, bytes: &[u8]) {
-        self.words = (self.rows as usize).div_ceil(64);
-        self.bits.clear();
-        self.bits.resize(self.words * self.plan.atoms, 0);
-        self.touched.fill(false);
-        self.valid.clear();
-        self.valid.resize(self.words, 0);
+        self.masks.begin(self.plan.atoms, self.rows as usize);
         for row in 0..self.rows {
             let shaped = self.plan.detect.iter().any(|d| d.iter().all(|&f| self.has(f, row)));
             let time = self.plan.time.iter().find_map(|&f| self.text(f, row).and_then(|t| parse_time(t, self.plan.mapping.zone)));
@@ -401,7 +329,7 @@ impl<'p> Batch<'p> {
                 (false, _) => RowState::OtherShape,
             };
             if state == RowState::Accepted {
-                self.valid[row as usize / 64] |= 1 << (row % 64);
+                self.masks.accept(row);
             }
             self.times.push(time.map_or(0, |t| t.micros));
             self.states.push(state);
@@ -490,27 +418,14 @@ impl<'p> Batch<'p> {
         if self.plan.fields[id as usize].atoms.is_empty() {
             return;
         }
-        let words = self.words;
-        let state = &self.fields[id as usize];
-        let (bits, touched) = (&mut self.bits, &mut self.touched);
-        let mut set = |row: u32, code: u32| {
-            let (start, end) = state.accepts[code as usize];
-            for &atom in &state.accepted[start as usize..end as usize] {
-                bits[atom as usize * words + row as usize / 64] |= 1 << (row % 64);
-                touched[atom as usize] = true;
-            }
-        };
-        for (row, &code) in state.column.iter().enumerate() {
+        let (state, masks) = (&self.fields[id as usize], &mut self.masks);
+        let mut set = |row: u32, code: u32| state.accepting(code).iter().for_each(|&atom| masks.set(atom, row));
+        for (row, &code) in (0..).zip(&state.column) {
             if code != ABSENT {
-                set(row as u32, code);
+                set(row, code);
             }
         }
         state.extras.iter().for_each(|&(row, code)| set(row, code));
-    }
-
-    fn set(&mut self, atom: AtomId, row: u32) {
-        self.bits[atom as usize * self.words + row as usize / 64] |= 1 << (row % 64);
-        self.touched[atom as usize] = true;
     }
 
     fn compare_pairs(&mut self) {
@@ -520,7 +435,7 @@ impl<'p> Batch<'p> {
                 let mut hit = false;
                 self.each_value(pair.left, row, &mut |a| self.each_value(pair.right, row, &mut |b| hit = hit || refers(a, b, pair.op, pair.cased)));
                 if hit {
-                    self.set(pair.atom, row);
+                    self.masks.set(pair.atom, row);
                 }
             }
         }
@@ -540,85 +455,13 @@ impl<'p> Batch<'p> {
                 let folded = fold_case(value.text);
                 hits.extend(plan.keywords.iter().filter(|(m, _)| m.accepts(value, &folded)).map(|(_, a)| *a));
             });
-            hits.iter().for_each(|&a| self.set(a, row));
+            hits.iter().for_each(|&a| self.masks.set(a, row));
         }
     }
 
     /// Calls `hit` for each (rule, row) that matches, in the order of the plan's rules, then rows.
     pub fn matches(&self, hit: &mut dyn FnMut(u32, u32)) {
-        for rule in &self.plan.rules {
-            let mask = self.eval_node(&rule.node);
-            let Some(mask) = mask.as_deref() else { continue };
-            for (w, (&word, &valid)) in mask.iter().zip(&self.valid).enumerate() {
-                let mut word = word & valid;
-                while word != 0 {
-                    hit(rule.rule, (w * 64) as u32 + word.trailing_zeros());
-                    word &= word - 1;
-                }
-            }
-        }
-    }
-
-    /// The mask of a node; `None` is the empty mask.
-    fn eval_node(&self, node: &Node) -> Option<Cow<'_, [u64]>> {
-        match node {
-            Node::Atom(a) => self.touched[*a as usize].then(|| Cow::Borrowed(&self.bits[*a as usize * self.words..(*a as usize + 1) * self.words])),
-            Node::Not(inner) => Some(match self.eval_node(inner) {
-                None => Cow::Owned(vec![u64::MAX; self.words]),
-                Some(mask) => Cow::Owned(mask.iter().map(|w| !w).collect()),
-            }),
-            Node::And(nodes) => {
-                let mut acc: Option<Cow<'_, [u64]>> = None;
-                // Atoms first: one that no row touched ends the conjunction at once.
-                for n in nodes {
-                    if let Node::Atom(a) = n
-                        && !self.touched[*a as usize]
-                    {
-                        return None;
-                    }
-                }
-                for n in nodes {
-                    let mask = self.eval_node(n)?;
-                    acc = Some(match acc {
-                        None => mask,
-                        Some(a) => {
-                            let mut a = a.into_owned();
-                            a.iter_mut().zip(mask.iter()).for_each(|(x, y)| *x &= y);
-                            Cow::Owned(a)
-                        }
-                    });
-                    if acc.as_ref().is_some_and(|a| a.iter().all(|w| *w == 0)) {
-                        return None;
-                    }
-                }
-                Some(acc.unwrap_or_else(|| Cow::Owned(vec![u64::MAX; self.words])))
-            }
-            Node::Or(nodes) => {
-                let mut acc: Option<Cow<'_, [u64]>> = None;
-                for mask in nodes.iter().filter_map(|n| self.eval_node(n)) {
-                    acc = Some(match acc {
-                        None => mask,
-                        Some(a) => {
-                            let mut a = a.into_owned();
-                            a.iter_mut().zip(mask.iter()).for_each(|(x, y)| *x |= y);
-                            Cow::Owned(a)
-                        }
-                    });
-                }
-                acc
-            }
-            Node::AtLeast(n, nodes) => {
-                let masks: Vec<_> = nodes.iter().filter_map(|n| self.eval_node(n)).collect();
-                let mut out = vec![0u64; self.words];
-                for row in 0..self.rows as usize {
-                    let count = masks.iter().filter(|m| m[row / 64] >> (row % 64) & 1 == 1).count() as u64;
-                    if count >= *n {
-                        out[row / 64] |= 1 << (row % 64);
-                    }
-                }
-                Some(Cow::Owned(out))
-            }
-        }
+        self.masks.matches(&self.plan.rules, hit);
     }
 
     /// The event id of a row.
@@ -643,35 +486,6 @@ impl<'p> Batch<'p> {
     /// Plan fields that any record so far had.
     pub fn seen(&self) -> impl Iterator<Item = FieldId> + '_ {
         self.fields.iter().enumerate().filter(|(_, f)| f.seen).map(|(i, _)| i as FieldId)
-    }
-}
-
-impl FieldState {
-    /// The code of a value; a new one is tested against the field's atoms.
-    #[inline]
-    fn intern(&mut self, atoms: &FieldAtoms, value: Value<'_>) -> u32 {
-        let (code, new) = self.dict.intern(value);
-        if new {
-            self.seen = true;
-            self.test(atoms, value);
-        }
-        code
-    }
-
-    /// Tests a new distinct value against the field's atoms.
-    fn test(&mut self, atoms: &FieldAtoms, value: Value<'_>) {
-        let start = self.accepted.len() as u32;
-        if !atoms.is_empty() {
-            let folded = fold_case(value.text);
-            self.accepted.extend_from_slice(&atoms.present);
-            if value.kind.is_text()
-                && let Some(ids) = atoms.literals.get(folded.as_ref())
-            {
-                self.accepted.extend_from_slice(ids);
-            }
-            self.accepted.extend(atoms.others.iter().filter(|(m, _)| m.accepts(value, &folded)).map(|(_, id)| *id));
-        }
-        self.accepts.push((start, self.accepted.len() as u32));
     }
 }
 

@@ -45,6 +45,8 @@ struct Slot {
 /// All such columns of a plan.
 pub struct LateColumns {
     slots: Vec<Slot>,
+    /// For each field, its place among the slots where it is such a column.
+    slot_of: Vec<Option<u16>>,
     /// For each field the columns that it may decide, and its position there.
     feeds: Vec<Vec<(u16, u16)>>,
     candidates: Vec<Candidate>,
@@ -55,7 +57,14 @@ pub struct LateColumns {
 impl LateColumns {
     /// For a plan; with `all_rows` every column is wanted for every row.
     pub fn new(plan: &SourcePlan, all_rows: bool) -> LateColumns {
-        let mut out = LateColumns { slots: Vec::new(), feeds: vec![Vec::new(); plan.fields.len()], candidates: Vec::new(), arena: String::new(), chunk: 0..0 };
+        let mut out = LateColumns {
+            slots: Vec::new(),
+            slot_of: vec![None; plan.fields.len()],
+            feeds: vec![Vec::new(); plan.fields.len()],
+            candidates: Vec::new(),
+            arena: String::new(),
+            chunk: 0..0,
+        };
         let read_by_others = |id: FieldId| {
             plan.fields.iter().any(|f| f.inputs.contains(&id))
                 || plan.pairs.iter().any(|p| p.left == id || p.right == id)
@@ -72,6 +81,7 @@ impl LateColumns {
                     out.feeds[field.inputs[at] as usize].push((slot, position));
                 }
             }
+            out.slot_of[id as usize] = Some(slot);
             out.slots.push(Slot {
                 column: id,
                 mapping: plan.mapping.clone(),
@@ -88,16 +98,12 @@ impl LateColumns {
 
     /// Whether a column is one of these.
     pub fn has(&self, column: FieldId) -> bool {
-        self.slot(column).is_some()
-    }
-
-    fn slot(&self, column: FieldId) -> Option<usize> {
-        self.slots.iter().position(|s| s.column == column)
+        self.slot_of[column as usize].is_some()
     }
 
     /// A column that is not computed for every row.
     pub fn is_lazy(&self, column: FieldId) -> bool {
-        self.slots.iter().any(|s| s.column == column && !s.eager)
+        self.slot_of[column as usize].is_some_and(|slot| !self.slots[slot as usize].eager)
     }
 
     /// The columns that are computed for every row.
@@ -168,8 +174,8 @@ impl LateColumns {
 
     /// The code of a column in a row; `intern` gives a value of the column its code.
     pub fn code(&mut self, column: FieldId, row: u32, bytes: &[u8], intern: &mut dyn FnMut(&str) -> u32) -> u32 {
-        let Some(at) = self.slot(column) else { return ABSENT };
-        let slot = &mut self.slots[at];
+        let Some(at) = self.slot_of[column as usize] else { return ABSENT };
+        let slot = &mut self.slots[at as usize];
         let span = slot.rows.get(row as usize).copied().unwrap_or(NOTHING);
         let text = match span.start.checked_sub(bytes.len()) {
             _ if span.len == 0 => None,
@@ -203,9 +209,8 @@ impl LateColumns {
         }
     }
 
-    /// Distinct texts and their bytes, of the column with most.
-    pub fn size(&self) -> (usize, usize) {
-        let most = |f: &dyn Fn(&Slot) -> usize| self.slots.iter().map(f).max().unwrap_or(0);
-        (most(&|s| s.texts.len()), most(&|s| s.texts.bytes()))
+    /// Whether some column met more distinct texts than a dictionary should hold.
+    pub fn is_too_large(&self) -> bool {
+        self.slots.iter().any(|s| s.texts.is_too_large())
     }
 }

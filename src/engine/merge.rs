@@ -1,6 +1,6 @@
 //! What the workers gathered becomes one: exact duplicates are taken out, rows are put in time order.
 
-use super::run::{Extras, FileStat, Gathered, IndexEntry, Kept, MAX_REASONS, Spooled};
+use super::gathered::{Extras, FileStat, Gathered, IndexEntry, Kept, MAX_REASONS, Spooled};
 use crate::event::dict::{ABSENT, Dict};
 use hashbrown::HashSet;
 use polars::prelude::*;

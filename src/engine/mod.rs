@@ -2,7 +2,10 @@
 
 pub mod batch;
 pub mod correlate;
+mod field;
+pub mod gathered;
 mod late;
+mod masks;
 pub mod merge;
 pub mod plan;
 pub mod run;

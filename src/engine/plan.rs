@@ -173,14 +173,16 @@ pub fn route(rule: &DetectionRule, mapping: &Mapping) -> Routing {
 
 /// `product: auditmill` means every source, with a source's id as `service` that one; the category is then the event's column.
 fn is_general(logsource: &LogSource, mapping: &Mapping) -> bool {
-    let same = |a: &Option<String>, b: &str| a.as_deref().is_some_and(|a| a.eq_ignore_ascii_case(b));
-    same(&logsource.product, "auditmill") && (logsource.service.is_none() || same(&logsource.service, &mapping.id))
+    names_auditmill(logsource) && logsource.service.as_deref().is_none_or(|s| s.eq_ignore_ascii_case(&mapping.id))
+}
+
+fn names_auditmill(logsource: &LogSource) -> bool {
+    logsource.product.as_deref().is_some_and(|p| p.eq_ignore_ascii_case("auditmill"))
 }
 
 /// The category that an event must have besides the rule's condition: `logsource.category` of a rule over event columns.
 pub fn implied_category(rule: &DetectionRule) -> Option<&str> {
-    let ours = rule.logsource.product.as_deref().is_some_and(|p| p.eq_ignore_ascii_case("auditmill"));
-    let asks = ours || rule.taxonomy == Taxonomy::Columns;
+    let asks = names_auditmill(&rule.logsource) || rule.taxonomy == Taxonomy::Columns;
     rule.logsource.category.as_deref().filter(|_| asks)
 }
 

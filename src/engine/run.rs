@@ -1,9 +1,9 @@
 //! Reads all inputs in parallel with a bounded number of chunks in flight; what a worker gathers is merged in a total order.
 
 use super::batch::{Batch, RowState};
+use super::gathered::{FileStat, Gathered, IndexEntry, Spooled};
 use super::plan::SourcePlan;
-use crate::event::Outcome;
-use crate::event::dict::{ABSENT, Dict};
+use crate::event::dict::ABSENT;
 use crate::event::time::SECOND;
 use crate::event::value::{Kind, Value};
 use crate::rule::FieldRef;
@@ -19,8 +19,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::hash::BuildHasher;
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Reasons kept for each file; the rest is counted.
-pub const MAX_REASONS: usize = 20;
 /// Chunks that wait for a worker at one time.
 const QUEUE: usize = 4;
 
@@ -56,153 +54,6 @@ pub struct Spec<'a> {
     pub render: Option<Render<'a>>,
     /// Told after each file.
     pub progress: &'a (dyn Fn(usize) + Sync),
-}
-
-/// One event in 32 bytes: enough to find exact duplicates and to count events over time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IndexEntry {
-    /// Hash of source and event id; 0 when the event has no id.
-    pub id: u64,
-    /// Hash of source and content.
-    pub content: u64,
-    /// File.
-    pub file: u32,
-    /// Record.
-    pub record: u32,
-    /// Seconds since 1970, within a `u32`.
-    pub seconds: u32,
-    /// Outcome.
-    pub outcome: Outcome,
-}
-
-/// What is known of one file.
-#[derive(Debug, Clone, Default)]
-pub struct FileStat {
-    /// Records read.
-    pub read: u64,
-    /// Records rejected.
-    pub rejected: u64,
-    /// Source, by index, that most records belong to.
-    pub source: Option<u8>,
-    /// First and last event, UTC microseconds.
-    pub span: Option<(i64, i64)>,
-    /// Reasons: record and text, smallest records first.
-    pub reasons: Vec<(Option<u32>, String)>,
-    /// Reasons beyond those kept.
-    pub more_reasons: u64,
-    /// The file holds no log at all, and is no fault.
-    pub not_a_log: bool,
-    /// Some of it could not be read.
-    pub faulty: bool,
-    /// Actions that the mapping has no activity for are counted elsewhere.
-    pub empty: bool,
-}
-
-impl FileStat {
-    fn reject(&mut self, record: Option<u32>, reason: String) {
-        self.faulty = true;
-        if record.is_some() {
-            self.read += 1;
-            self.rejected += 1;
-        }
-        self.reasons.push((record, reason));
-        self.trim();
-    }
-
-    fn trim(&mut self) {
-        if self.reasons.len() > MAX_REASONS * 2 {
-            self.reasons.sort();
-            self.more_reasons += (self.reasons.len() - MAX_REASONS) as u64;
-            self.reasons.truncate(MAX_REASONS);
-        }
-    }
-
-    fn cover(&mut self, time: i64) {
-        self.span = Some(self.span.map_or((time, time), |(a, b)| (a.min(time), b.max(time))));
-    }
-
-    /// Adds what another worker found of the same file.
-    pub fn absorb(&mut self, other: FileStat) {
-        self.read += other.read;
-        self.rejected += other.rejected;
-        self.source = self.source.or(other.source);
-        if let Some((a, b)) = other.span {
-            self.cover(a);
-            self.cover(b);
-        }
-        self.reasons.extend(other.reasons);
-        self.more_reasons += other.more_reasons;
-        self.not_a_log |= other.not_a_log;
-        self.faulty |= other.faulty;
-        self.empty |= other.empty;
-        self.trim();
-    }
-}
-
-/// Further values of arrays, by row and retained field.
-pub type Extras = hashbrown::HashMap<(u32, u16), Vec<u32>>;
-
-/// Rows kept beyond their chunk, by columns.
-#[derive(Debug, Default)]
-pub struct Kept {
-    /// UTC microseconds.
-    pub time: Vec<i64>,
-    /// File.
-    pub file: Vec<u32>,
-    /// Record.
-    pub record: Vec<u32>,
-    /// Source.
-    pub source: Vec<u8>,
-    /// Codes of the retained fields, one column a field.
-    pub columns: Vec<Vec<u32>>,
-    /// Further values of arrays.
-    pub extras: Extras,
-    /// Event ids, end offsets into `ids`.
-    pub id_ends: Vec<u32>,
-    /// Text of the event ids.
-    pub ids: String,
-    /// The values.
-    pub dict: Dict,
-}
-
-/// A rendered row in the spool.
-#[derive(Debug, Clone, Copy)]
-pub struct Spooled {
-    /// UTC microseconds.
-    pub time: i64,
-    /// File.
-    pub file: u32,
-    /// Record.
-    pub record: u32,
-    /// Worker whose spool holds it.
-    pub worker: u32,
-    /// Offset in the spool.
-    pub offset: u64,
-    /// Length.
-    pub len: u32,
-}
-
-/// What one worker gathered.
-#[derive(Default)]
-pub struct Gathered {
-    /// By file.
-    pub files: BTreeMap<u32, FileStat>,
-    /// One entry an accepted event.
-    pub index: Vec<IndexEntry>,
-    /// Kept rows.
-    pub kept: Kept,
-    /// (rule, kept row).
-    pub matches: Vec<(u32, u32)>,
-    /// Plan fields seen, by source.
-    pub seen: Vec<Vec<u16>>,
-    /// Accepted events by source.
-    pub by_source: Vec<u64>,
-    /// Rendered rows.
-    pub spooled: Vec<Spooled>,
-    /// Their bytes.
-    pub spool: Option<std::fs::File>,
-    /// A fault of the machine, not of the input.
-    pub broken: Option<String>,
 }
 
 struct Job {

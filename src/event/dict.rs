@@ -8,6 +8,11 @@ use std::hash::BuildHasher;
 /// Code of a field that the record does not have.
 pub const ABSENT: u32 = 0;
 
+/// Distinct values after which a dictionary that lives on should start anew.
+pub const MAX_VALUES: usize = 1 << 17;
+/// Bytes of distinct values after which it should.
+const MAX_BYTES: usize = 16 << 20;
+
 /// Slots of the values met lately.
 const RECENT: usize = 256;
 
@@ -107,9 +112,9 @@ impl Dict {
         self.spans.len() == 1
     }
 
-    /// Bytes of text held.
-    pub fn bytes(&self) -> usize {
-        self.text.len()
+    /// Whether it holds more than a dictionary should that lives on from chunk to chunk.
+    pub fn is_too_large(&self) -> bool {
+        self.len() > MAX_VALUES || self.text.len() > MAX_BYTES
     }
 
     /// Forgets everything.

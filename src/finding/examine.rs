@@ -3,8 +3,9 @@
 use super::scan::{Period, ScanRequest, Window, scan};
 use crate::diag::UserError;
 use crate::engine::batch::Batch;
+use crate::engine::gathered::MAX_REASONS;
 use crate::engine::plan::implied_category;
-use crate::engine::run::{Keep, MAX_REASONS};
+use crate::engine::run::Keep;
 use crate::event::value::Kind;
 use crate::rule::load::RuleSet;
 use crate::rule::meta::LogSource;

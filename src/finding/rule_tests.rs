@@ -39,16 +39,16 @@ pub struct Outcome {
 /// Runs every test of every rule, in the order of files and lines.
 pub fn run_tests(set: &RuleSet, files: &[RuleFile], vars: &Vars, sources: &SourceSet) -> Vec<Outcome> {
     let mut out = Vec::new();
-    for rule in &set.rules {
+    for (index, rule) in set.rules.iter().enumerate() {
         for test in &rule.meta.tests {
             let failure = if test.lists.is_empty() {
-                run_one(set, rule, test, sources)
+                run_one(set, index, test, sources)
             } else {
                 let mut with = vars.clone();
                 with.lists.extend(test.lists.iter().map(|(k, v)| (k.clone(), Some(v.clone()))));
                 let again = load_rules_through(files.to_vec(), &with, set.loading.clone());
-                match again.rules.iter().find(|r| r.meta.id == rule.meta.id) {
-                    Some(r) => run_one(&again, r, test, sources),
+                match again.rules.iter().position(|r| r.meta.id == rule.meta.id) {
+                    Some(index) => run_one(&again, index, test, sources),
                     None => Err("the rule does not load with the test's lists".into()),
                 }
             };
@@ -66,8 +66,8 @@ pub fn run_tests(set: &RuleSet, files: &[RuleFile], vars: &Vars, sources: &Sourc
     out
 }
 
-fn run_one(set: &RuleSet, rule: &Rule, test: &RuleTest, sources: &SourceSet) -> Result<(), String> {
-    let subset = set.only(set.rules.iter().position(|r| r.meta.id == rule.meta.id).ok_or("the rule is not of this set")?);
+fn run_one(set: &RuleSet, index: usize, test: &RuleTest, sources: &SourceSet) -> Result<(), String> {
+    let (rule, subset) = (&set.rules[index], set.only(index));
     let source = test.source.as_deref().unwrap_or("auditmill");
     let mapping = sources.mappings.iter().find(|m| m.id == source).ok_or_else(|| {
         let known: Vec<&str> = sources.mappings.iter().map(|m| m.id.as_str()).collect();

@@ -156,7 +156,7 @@ pub struct Scan<'a> {
     /// The period that was judged.
     pub period: Period,
     /// Rendered rows.
-    pub spooled: Vec<crate::engine::run::Spooled>,
+    pub spooled: Vec<crate::engine::gathered::Spooled>,
     /// Their spools.
     pub spools: Vec<Option<std::fs::File>>,
     /// The run's workers.

@@ -41,7 +41,8 @@ pub fn rule_states(rules: &RuleSet, plans: &[SourcePlan], merged: &Merged) -> Ve
         // It could have hit where some source of the run has every field that the rule cannot do without.
         let mut missing: Option<Vec<String>> = None;
         for plan in mine {
-            let Some(entry) = plan.rules.iter().find(|r| r.rule as usize == i) else { continue };
+            let Ok(at) = plan.rules.binary_search_by_key(&(i as u32), |r| r.rule) else { continue };
+            let entry = &plan.rules[at];
             let unseen: Vec<u16> = entry.fields.iter().copied().filter(|f| !merged.seen[plan.source as usize].contains(f)).collect();
             if can_hit(&entry.node, plan, &unseen) {
                 return RuleState::Ran;

@@ -48,6 +48,25 @@ impl<'a> Index<'a> {
             Some(many) => Err(format!("`{reference}` could mean {} rules", many.len())),
         }
     }
+
+    /// The rules that a filter names.
+    fn targets(&self, filter: &Filter) -> Result<Vec<usize>, (String, Option<String>)> {
+        let FilterTarget::Rules(references) = &filter.target else {
+            return Ok((0..self.rules.len()).filter(|i| matches!(self.rules[*i].body, Body::Detection(_))).collect());
+        };
+        let mut out = Vec::new();
+        for reference in references {
+            let found = self.find(reference, &filter.meta.file).map_err(|e| (e, Some("list ids or names of rules that are loaded in the same run".into())))?;
+            if matches!(self.rules[found].body, Body::Correlation(_)) {
+                let help = "name the detections that the correlation counts";
+                return Err((format!("`{reference}` is a correlation: a filter narrows detections"), Some(help.into())));
+            }
+            if !out.contains(&found) {
+                out.push(found);
+            }
+        }
+        Ok(out)
+    }
 }
 
 impl RuleSet {
@@ -68,14 +87,22 @@ impl RuleSet {
         self.bases.get(rule).map_or(&[], Vec::as_slice)
     }
 
+    /// Every rule that a rule counts, at any depth, each once, near ones first; itself only where it counts itself.
+    pub fn below(&self, rule: usize) -> Vec<usize> {
+        let mut out: Vec<usize> = Vec::new();
+        let (mut seen, mut at) = (BTreeSet::new(), 0);
+        let mut next = Some(rule);
+        while let Some(counts) = next {
+            out.extend(self.bases(counts).iter().copied().filter(|b| seen.insert(*b)));
+            next = out.get(at).copied();
+            at += 1;
+        }
+        out
+    }
+
     /// The detections that a rule rests on in the end, itself included.
     pub fn leaves(&self, rule: usize) -> BTreeSet<usize> {
-        let (mut seen, mut open) = (BTreeSet::from([rule]), vec![rule]);
-        while let Some(next) = open.pop() {
-            open.extend(self.bases(next).iter().copied().filter(|b| seen.insert(*b)));
-        }
-        seen.retain(|r| matches!(self.rules[*r].body, Body::Detection(_)));
-        seen
+        self.below(rule).into_iter().chain([rule]).filter(|r| matches!(self.rules[*r].body, Body::Detection(_))).collect()
     }
 
     /// Correlations, each after those that it counts.
@@ -116,13 +143,7 @@ impl RuleSet {
 
     /// A set of one rule and all that it rests on; that rule comes first.
     pub fn only(&self, rule: usize) -> RuleSet {
-        let mut chosen = vec![rule];
-        let mut at = 0;
-        while at < chosen.len() {
-            let more: Vec<usize> = self.bases(chosen[at]).iter().copied().filter(|b| !chosen.contains(b)).collect();
-            chosen.extend(more);
-            at += 1;
-        }
+        let chosen: Vec<usize> = [rule].into_iter().chain(self.below(rule)).collect();
         let place: BTreeMap<usize, usize> = chosen.iter().enumerate().map(|(new, old)| (*old, new)).collect();
         let bases = chosen.iter().map(|c| self.bases(*c).iter().filter_map(|b| place.get(b).copied()).collect()).collect();
         RuleSet { rules: chosen.iter().map(|c| self.rules[*c].clone()).collect(), bases, ..RuleSet::default() }
@@ -154,7 +175,7 @@ impl RuleSet {
         }
         self.bases = resolved;
         for i in 0..self.rules.len() {
-            if !bad.contains_key(&i) && self.counts_itself(i) {
+            if !bad.contains_key(&i) && self.below(i).contains(&i) {
                 bad.insert(i, ("it counts itself in a circle".into(), Some("a correlation may only count rules that do not count it".into())));
             }
         }
@@ -191,20 +212,6 @@ impl RuleSet {
                 bad.insert(i, (format!("it counts `{title}`, which did not load"), Some("mend that rule first".into())));
             }
         }
-    }
-
-    fn counts_itself(&self, rule: usize) -> bool {
-        let mut seen = BTreeSet::new();
-        let mut open = self.bases[rule].clone();
-        while let Some(next) = open.pop() {
-            if next == rule {
-                return true;
-            }
-            if seen.insert(next) {
-                open.extend(&self.bases[next]);
-            }
-        }
-        false
     }
 
     /// Every group-by and counted field must mean something in the events of every base.
@@ -266,8 +273,10 @@ impl RuleSet {
     /// Adds each filter to the rules that it names.
     fn apply_filters(&mut self) {
         let filters = std::mem::take(&mut self.filters);
-        for mut filter in filters {
-            match self.targets(&filter) {
+        let index = Index::new(&self.rules);
+        let targets: Vec<_> = filters.iter().map(|f| index.targets(f)).collect();
+        for (mut filter, targets) in filters.into_iter().zip(targets) {
+            match targets {
                 Err((reason, help)) => {
                     let problem = RuleProblem { file: filter.meta.file.clone(), line: filter.meta.line, reason, help };
                     self.add_problem(problem, filter.meta.required);
@@ -294,25 +303,6 @@ impl RuleSet {
                 }
             }
         }
-    }
-
-    fn targets(&self, filter: &Filter) -> Result<Vec<usize>, (String, Option<String>)> {
-        let index = Index::new(&self.rules);
-        let FilterTarget::Rules(references) = &filter.target else {
-            return Ok((0..self.rules.len()).filter(|i| matches!(self.rules[*i].body, Body::Detection(_))).collect());
-        };
-        let mut out = Vec::new();
-        for reference in references {
-            let found = index.find(reference, &filter.meta.file).map_err(|e| (e, Some("list ids or names of rules that are loaded in the same run".into())))?;
-            if matches!(self.rules[found].body, Body::Correlation(_)) {
-                let help = "name the detections that the correlation counts";
-                return Err((format!("`{reference}` is a correlation: a filter narrows detections"), Some(help.into())));
-            }
-            if !out.contains(&found) {
-                out.push(found);
-            }
-        }
-        Ok(out)
     }
 }
 

@@ -30,22 +30,20 @@ pub fn open(input: &Input, mut buffer: Vec<u8>, packed: &mut Vec<u8>) -> Result<
     {
         return Ok(opened);
     }
-    buffer.clear();
     let mut reader = reader(input)?;
-    Ok(match fill(&mut *reader, &mut buffer) {
+    Ok(match fill(&mut *reader, UNKNOWN_SIZE, &mut buffer) {
         Err(fault) => Opened::Whole(buffer, Some(fault)),
         Ok(()) if buffer.len() > WHOLE_LIMIT => Opened::Stream(buffer, reader),
         Ok(()) => Opened::Whole(buffer, None),
     })
 }
 
-/// Reads into the buffer until it holds more than [`WHOLE_LIMIT`] or all.
-fn fill(reader: &mut dyn Read, buffer: &mut Vec<u8>) -> Result<(), String> {
-    reader.take(WHOLE_LIMIT as u64 + 1).read_to_end(buffer).map(|_| ()).map_err(|e| describe(&e))
-}
+/// What a reader may give, where nothing tells, in bytes.
+const UNKNOWN_SIZE: usize = 1 << 20;
 
-/// As [`fill`], into a buffer whose old bytes are overwritten: a buffer that is used again is not zeroed again.
-fn fill_used(reader: &mut dyn Read, hint: usize, buffer: &mut Vec<u8>) -> Result<(), String> {
+/// Reads into the buffer until it holds more than [`WHOLE_LIMIT`] or all. Its old bytes are overwritten: a buffer that is
+/// used again is not zeroed again.
+fn fill(reader: &mut dyn Read, hint: usize, buffer: &mut Vec<u8>) -> Result<(), String> {
     let mut filled = 0;
     let result = loop {
         if filled == buffer.len() {
@@ -79,10 +77,10 @@ fn open_small_file(path: &std::path::Path, buffer: &mut Vec<u8>, packed: &mut Ve
         [0x1f, 0x8b, .., a, b, c, d] => {
             // ISIZE is a hint that may lie: it is capped, and the decoder checks length and CRC.
             let hint = (u32::from_le_bytes([*a, *b, *c, *d]) as usize).min(WHOLE_LIMIT) + 64;
-            fill_used(&mut flate2::bufread::MultiGzDecoder::new(packed.as_slice()), hint, buffer)
+            fill(&mut flate2::bufread::MultiGzDecoder::new(packed.as_slice()), hint, buffer)
         }
         [0x28, 0xb5, 0x2f, 0xfd, ..] => match zstd::stream::read::Decoder::with_buffer(packed.as_slice()) {
-            Ok(mut decoder) => fill_used(&mut decoder, 1 << 20, buffer),
+            Ok(mut decoder) => fill(&mut decoder, UNKNOWN_SIZE, buffer),
             Err(e) => Err(describe(&e)),
         },
         [b'P', b'K', 3, 4, ..] => return Err(NESTED_ARCHIVE.into()),

@@ -90,6 +90,7 @@ pub fn correlate(correlation: &Correlation, inputs: Vec<Input<'_>>, events: &Eve
     let sorted = sort(entries, &units).map_err(|e| e.to_string())?;
     let mut out = Correlated { without_group, units, leaves, children, ..Correlated::default() };
     let mut bursts: Vec<(u32, Window)> = Vec::new();
+    let mut keys_of: Vec<u32> = Vec::new();
     for group in sorted.chunk_by(|a, b| a.group == b.group) {
         let number = out.groups.len() as u32;
         let members = sweep(
@@ -105,8 +106,8 @@ pub fn correlate(correlation: &Correlation, inputs: Vec<Input<'_>>, events: &Eve
             },
         );
         out.groups.push(members);
+        keys_of.push(group[0].group);
     }
-    let keys_of: Vec<u32> = sorted.chunk_by(|a, b| a.group == b.group).map(|g| g[0].group).collect();
     let found = bursts.into_iter().map(|(group, window)| Burst {
         group: keys[keys_of[group as usize] as usize].clone(),
         rows: out.rows(&[(group, window.from, window.to)]),

@@ -117,14 +117,7 @@ pub fn detections_of<'a>(set: &'a RuleSet, rule: &'a Rule) -> Vec<&'a Rule> {
 /// A rule and every rule below it, each once.
 pub fn closure<'a>(set: &'a RuleSet, rule: &'a Rule) -> Vec<&'a Rule> {
     let Some(index) = set.rules.iter().position(|r| r.meta.id == rule.meta.id) else { return vec![rule] };
-    let mut out = vec![index];
-    let mut at = 0;
-    while at < out.len() {
-        let more: Vec<usize> = set.bases(out[at]).iter().copied().filter(|b| !out.contains(b)).collect();
-        out.extend(more);
-        at += 1;
-    }
-    out.into_iter().map(|i| &set.rules[i]).collect()
+    [index].into_iter().chain(set.below(index)).map(|i| &set.rules[i]).collect()
 }
 
 /// Where a detection looks for its fields.
