@@ -378,6 +378,34 @@ fn an_existing_file_is_not_overwritten_without_force() {
 }
 
 #[test]
+fn a_pipe_is_written_to_and_stays_a_pipe() {
+    use std::os::unix::fs::FileTypeExt;
+    let place = place();
+    let made = std::process::Command::new("mkfifo").arg(place.path("pipe")).status().expect("mkfifo runs");
+    assert!(made.success());
+    for force in [&[][..], &["--force"]] {
+        let pipe = place.path("pipe");
+        let reader = std::thread::spawn(move || std::fs::read(pipe).expect("a pipe"));
+        let args: Vec<&str> = ["--format", "csv", "-o", "pipe"].iter().chain(force).copied().collect();
+        scan(&place, &args).exits(0);
+        let what = std::fs::metadata(place.path("pipe")).expect("it is there").file_type();
+        assert!(what.is_fifo(), "a rename put a file in the pipe's place");
+        assert_eq!(reader.join().expect("it reads"), scan(&place, &["--format", "csv"]).out);
+    }
+}
+
+#[test]
+fn a_link_stays_a_link_to_the_file_that_is_overwritten() {
+    let place = place();
+    place.write("there", "mine");
+    std::os::unix::fs::symlink("there", place.path("link")).expect("a link");
+    scan(&place, &["--format", "csv", "-o", "link"]).exits(2).says("the file exists");
+    scan(&place, &["--format", "csv", "-o", "link", "--force"]).exits(0);
+    assert!(std::fs::symlink_metadata(place.path("link")).expect("it is there").is_symlink());
+    assert_eq!(place.read("there"), scan(&place, &["--format", "csv"]).out);
+}
+
+#[test]
 fn a_file_that_cannot_be_written_is_the_users_error() {
     let place = place();
     std::fs::create_dir(place.path("folder")).expect("a folder");
