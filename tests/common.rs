@@ -323,6 +323,7 @@ pub fn scan_period(sources: &SourceSet, rules: &RuleSet, files: Vec<(String, Vec
         window: Window::Fixed(period),
         threads,
         render: None,
+        rejects: false,
         progress: &|_| {},
     })
     .expect("the scan runs");

@@ -287,17 +287,38 @@ fn invalid_utf_8() {
 }
 
 #[test]
-fn utf_16_is_named() {
-    let text: Vec<u8> = [0xff, 0xfe].into_iter().chain(json!(records(2)).to_string().encode_utf16().flat_map(u16::to_le_bytes)).collect();
-    faulty("portal.json", &text, [0, 0, 0, 0], &[(None, "UTF-16")]);
+fn utf_16_is_read() {
+    let text = json!(records(2)).to_string();
+    let wide = |mark: &[u8], unit: fn(u16) -> [u8; 2], text: &str| -> Vec<u8> { mark.iter().copied().chain(text.encode_utf16().flat_map(unit)).collect() };
+    whole("little.json", &wide(&[0xff, 0xfe], u16::to_le_bytes, &text), 2);
+    whole("big.json", &wide(&[0xfe, 0xff], u16::to_be_bytes, &text), 2);
+    whole("unmarked.json", &wide(&[], u16::to_le_bytes, &text), 2);
+    let csv = "Timestamp,User,Action,Resource,IP Address,Status\r\n2024-01-15 10:00:00 UTC,Zoë,user.login,r,203.0.113.7,Success\r\n";
+    whole("cells.csv", &wide(&[0xff, 0xfe], u16::to_le_bytes, csv), 1);
+    // More than is held whole.
+    let many = lines(&records(40_000));
+    whole("stream.ndjson", &wide(&[0xff, 0xfe], u16::to_le_bytes, std::str::from_utf8(&many).expect("UTF-8")), 40_000);
+}
+
+#[test]
+fn csv_as_spreadsheets_and_powershell_write_it() {
+    let rows = "2024-01-15 10:00:00 UTC,ana,user.login,\"a;b\",203.0.113.7,Success\n";
+    let header = "Timestamp,User,Action,Resource,IP Address,Status\n";
+    whole("typed.csv", format!("#TYPE Selected.System.Management.Automation.PSCustomObject\n{header}{rows}").as_bytes(), 1);
+    whole("sep.csv", format!("sep=,\n{header}{rows}").as_bytes(), 1);
+    let semicolons = |t: &str| t.replace("\"a;b\"", "r").replace(',', ";");
+    whole("europe.csv", semicolons(&format!("\u{feff}{header}{rows}")).as_bytes(), 1);
+    whole("tabs.csv", semicolons(&format!("{header}{rows}")).replace(';', "\t").as_bytes(), 1);
+    let short = format!("#TYPE x\n{header}{rows}only,three,cells\n");
+    faulty("short.csv", short.as_bytes(), [2, 1, 1, 0], &[(Some(4), "the row has 3 fields, the header has 6")]);
 }
 
 #[test]
 fn an_array_inside_an_array() {
     let all = records(8);
-    let nested = json!([all[0], all[1], [all[2], all[3]], all[4]]).to_string();
-    faulty("nested.json", nested.as_bytes(), [4, 3, 1, 0], &[(Some(3), "expected a JSON object")]);
-    faulty("twice.json", json!([all]).to_string().as_bytes(), [1, 0, 1, 0], &[(Some(1), "expected a JSON object")]);
+    whole("nested.json", json!([all[0], all[1], [all[2], all[3]], all[4]]).to_string().as_bytes(), 5);
+    whole("twice.json", json!([all]).to_string().as_bytes(), 8);
+    faulty("odd.json", json!([all[0], [all[1], [7]]]).to_string().as_bytes(), [3, 2, 1, 0], &[(Some(2), "expected a JSON object")]);
 }
 
 #[test]

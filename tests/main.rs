@@ -6,6 +6,7 @@
 mod aliases;
 #[allow(dead_code)]
 mod common;
+mod containers;
 mod correlation;
 mod engine;
 mod filters;

@@ -430,7 +430,7 @@ fn the_event_and_the_rule_are_named_when_they_cannot_be_found() {
     explain(&["zzz"]).exits(2).says("rules list");
     let event = |more: &[&str]| explain(&["project_deleted", "--event"].iter().chain(more).copied().collect::<Vec<_>>());
     event(&["none.json"]).exits(2).says("none.json: no such file");
-    event(&["text.txt"]).exits(2).says("neither JSON nor CSV");
+    event(&["text.txt"]).exits(2).says("neither JSON, CSV with a header, nor lines that a source knows");
     event(&["empty.json"]).exits(2).says("the file is empty");
     event(&["foreign.json"]).exits(2).says("no source knows this record (its fields: a)").says("--source");
     event(&["foreign.json", "--source", "ops0"]).exits(2).says("foreign.json:1: no source knows this record").says("only the source ops0 was tried");

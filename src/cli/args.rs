@@ -38,6 +38,9 @@ pub struct InputArgs {
     /// Mapping files to use in place of the built-in ones; `default` keeps those too
     #[arg(long, value_name = "DIR", help_heading = "Input")]
     pub sources: Vec<String>,
+    /// Write every rejected record, with its text and the reason; the file can be read again after a repair
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    pub rejects: Option<PathBuf>,
     /// Worker threads [default: all cores]
     #[arg(long, value_name = "N", help_heading = "Input")]
     pub threads: Option<usize>,

@@ -17,7 +17,7 @@ pub fn run(args: EventsArgs) -> Outcome {
     let asked = settings::period(&args.time)?;
     let sources = settings::load_sources(&args.input.sources)?;
     let rules = RuleSet::default();
-    let found = settings::find_inputs(&args.input)?;
+    let found = settings::find_inputs(&args.input, args.talk.force)?;
     let bar = settings::progress(found.inputs.len(), &args.talk);
     let show_secrets = args.show_secrets;
     let mut result = scan(ScanRequest {
@@ -29,9 +29,11 @@ pub fn run(args: EventsArgs) -> Outcome {
         window: asked.window,
         threads: settings::threads(&args.input),
         render: Some(&|batch, row, bytes, out| render_event(batch, row, bytes, show_secrets, out)),
+        rejects: args.input.rejects.is_some(),
         progress: &|n| bar.inc(n as u64),
     })?;
     bar.finish_and_clear();
+    settings::write_rejects(&mut result, &args.input, args.talk.force)?;
     settings::check_any_event(&result)?;
     settings::say_rejects(&result);
     settings::say_period(&asked, &result, &args.talk);

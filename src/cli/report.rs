@@ -40,14 +40,14 @@ pub fn run(args: ReportArgs) -> Outcome {
     }
     let sources = settings::load_sources(&args.input.sources)?;
     let rules = if about_event { RuleSet::default() } else { settings::load_rule_set(&args.rules)?.0 };
-    let found = settings::find_inputs(&args.input)?;
+    let found = settings::find_inputs(&args.input, args.talk.force)?;
     let bar = settings::progress(found.inputs.len(), &args.talk);
     let mut columns: Vec<Column> = compliance::columns();
     if about_event {
         columns.extend(crate::timeline::COLUMNS);
         columns.push(Column::Response);
     }
-    let result = scan(ScanRequest {
+    let mut result = scan(ScanRequest {
         found,
         sources: &sources,
         rules: &rules,
@@ -56,9 +56,11 @@ pub fn run(args: ReportArgs) -> Outcome {
         window: asked.window,
         threads: settings::threads(&args.input),
         render: None,
+        rejects: args.input.rejects.is_some(),
         progress: &|n| bar.inc(n as u64),
     })?;
     bar.finish_and_clear();
+    settings::write_rejects(&mut result, &args.input, args.talk.force)?;
     settings::check_any_event(&result)?;
     settings::say_rejects(&result);
     settings::say_period(&asked, &result, &args.talk);

@@ -22,11 +22,11 @@ pub fn run(args: ScanArgs) -> Outcome {
     let asked = settings::period(&args.time)?;
     let sources = settings::load_sources(&args.input.sources)?;
     let (rules, _) = settings::load_rule_set(&args.rules)?;
-    let found = settings::find_inputs(&args.input)?;
+    let found = settings::find_inputs(&args.input, args.talk.force)?;
     let bar = settings::progress(found.inputs.len(), &args.talk);
     // Evidence columns cost reading and memory: only the format that shows them asks for them.
     let columns: &[Column] = if args.format == ScanFormat::Csv { &[Column::Action, Column::Ip, Column::Status] } else { &[] };
-    let result = scan(ScanRequest {
+    let mut result = scan(ScanRequest {
         found,
         sources: &sources,
         rules: &rules,
@@ -35,9 +35,11 @@ pub fn run(args: ScanArgs) -> Outcome {
         window: asked.window,
         threads: settings::threads(&args.input),
         render: None,
+        rejects: args.input.rejects.is_some(),
         progress: &|n| bar.inc(n as u64),
     })?;
     bar.finish_and_clear();
+    settings::write_rejects(&mut result, &args.input, args.talk.force)?;
     settings::check_any_event(&result)?;
     settings::say_rejects(&result);
     settings::say_period(&asked, &result, &args.talk);

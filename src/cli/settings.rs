@@ -6,14 +6,15 @@ use crate::diag::UserError;
 use crate::event::time::{format_time, parse_duration, parse_time};
 use crate::finding::scan::{FileReport, Period, Scan, Window};
 use crate::output::table::Style;
+use crate::output::write::{check_free, write_file};
 use crate::output::{grouped, printable};
 use crate::rule::lint::LintFile;
 use crate::rule::load::{Loading, RuleFile, RuleSet, load_rules_through};
 use crate::rule::meta::Level;
 use crate::rule::pipeline::{Pipeline, Pipelines};
 use crate::rule::vars::Vars;
-use crate::source::SourceSet;
 use crate::source::discover::{Discovered, discover};
+use crate::source::{CONTAINERS_FILE, SourceSet};
 use chrono::{Datelike, NaiveDate};
 use include_dir::{Dir, include_dir};
 use std::io::IsTerminal;
@@ -81,10 +82,10 @@ const YAML: [&str; 2] = [".yml", ".yaml"];
 
 /// The mappings of a run.
 pub fn load_sources(chosen: &[String]) -> Result<SourceSet, UserError> {
-    let mut files = Vec::new();
-    if chosen.is_empty() || chosen.iter().any(|c| c == DEFAULT) {
-        files.extend(embedded(&SOURCES, &YAML).into_iter().map(|(n, t)| (format!("sources/{n}"), t)));
-    }
+    let all = chosen.is_empty() || chosen.iter().any(|c| c == DEFAULT);
+    // What exports wrap around records does not depend on whose they are: own sources come in the same wrappers.
+    let own = embedded(&SOURCES, &YAML).into_iter().filter(|(n, _)| all || n == CONTAINERS_FILE);
+    let mut files: Vec<(String, String)> = own.map(|(n, t)| (format!("sources/{n}"), t)).collect();
     for path in chosen.iter().filter(|c| *c != DEFAULT) {
         files.extend(on_disk(path, &YAML)?.into_iter().map(|(n, t, _)| (n, t)));
     }
@@ -216,11 +217,19 @@ pub fn load_templates(chosen: &[String]) -> Result<Vec<(String, String)>, UserEr
 }
 
 /// Inputs of a run.
-pub fn find_inputs(args: &InputArgs) -> Result<Discovered, UserError> {
+pub fn find_inputs(args: &InputArgs, force: bool) -> Result<Discovered, UserError> {
+    args.rejects.as_deref().map_or(Ok(()), |path| check_free(path, force))?;
     if args.threads == Some(0) {
         return Err(UserError::new("--threads 0: at least one thread is needed"));
     }
     discover(&args.paths)
+}
+
+/// Writes the file of rejected records where one is asked for.
+pub fn write_rejects(scan: &mut Scan<'_>, args: &InputArgs, force: bool) -> Result<(), UserError> {
+    let Some(path) = &args.rejects else { return Ok(()) };
+    let spools = std::mem::take(&mut scan.reject_spools);
+    write_file(path, force, |out| crate::output::events::write_rejects(scan, spools, out))
 }
 
 /// Worker threads of a run.

@@ -32,9 +32,9 @@ pub fn run(args: TimelineArgs) -> Outcome {
     let asked = settings::period(&args.time)?;
     let sources = settings::load_sources(&args.input.sources)?;
     let rules = RuleSet::default();
-    let found = settings::find_inputs(&args.input)?;
+    let found = settings::find_inputs(&args.input, args.talk.force)?;
     let bar = settings::progress(found.inputs.len(), &args.talk);
-    let result = scan(ScanRequest {
+    let mut result = scan(ScanRequest {
         found,
         sources: &sources,
         rules: &rules,
@@ -43,9 +43,11 @@ pub fn run(args: TimelineArgs) -> Outcome {
         window: asked.window,
         threads: settings::threads(&args.input),
         render: None,
+        rejects: args.input.rejects.is_some(),
         progress: &|n| bar.inc(n as u64),
     })?;
     bar.finish_and_clear();
+    settings::write_rejects(&mut result, &args.input, args.talk.force)?;
     settings::check_any_event(&result)?;
     settings::say_rejects(&result);
     settings::say_period(&asked, &result, &args.talk);

@@ -3,15 +3,18 @@
 use super::field::FieldState;
 use super::late::LateColumns;
 use super::masks::Masks;
-use super::plan::{AtomId, Filled, SourcePlan};
+use super::plan::{AtomId, DetectPlan, Filled, SourcePlan};
 use crate::event::dict::ABSENT;
-use crate::event::time::{format_time, parse_time};
+use crate::event::time::{Instant, format_time};
 use crate::event::value::{Kind, Value, fold_case};
 use crate::event::{Column, Outcome};
 use crate::rule::FieldRef;
 use crate::rule::detection::refers;
-use crate::source::mapping::{Expr, PathId, Row};
+use crate::source::mapping::times::NoTime;
+use crate::source::mapping::{Expr, PathId, Row, RowFields};
 use crate::source::walk::{Element, FieldId, KeyMemory, Rank, Sink, rank, walk_record};
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use std::borrow::Cow;
 
 /// Computes a column's value in a row.
@@ -22,7 +25,7 @@ type Eval<'e> = &'e dyn Fn(&Batch<'_>, u32) -> Option<(Kind, String)>;
 pub enum RowState {
     /// It has a time and the fields that detect the source.
     Accepted,
-    /// It lacks a field that detects the source.
+    /// It is no record of the source as it stands: it lacks what detects the source, or has to be written anew first.
     OtherShape,
     /// It is of the source and its time is missing or cannot be parsed.
     NoTime,
@@ -45,6 +48,8 @@ pub struct Batch<'p> {
     rows: u32,
     /// Record number of each row.
     pub records: Vec<u32>,
+    /// Which event of its record each row is.
+    pub parts: Vec<u16>,
     /// Span of each row's text in the chunk.
     pub spans: Vec<(usize, usize)>,
     /// Time of each row, UTC microseconds.
@@ -52,6 +57,8 @@ pub struct Batch<'p> {
     /// What became of each row.
     pub states: Vec<RowState>,
     masks: Masks,
+    /// Whether the selection of an alternative holds, by its number and the codes of its fields.
+    selected: HashMap<Box<[u32]>, bool, RandomState>,
     epoch: u32,
 }
 
@@ -99,12 +106,17 @@ impl<'p> Batch<'p> {
             coded[p.right as usize] = true;
         });
         plan.retained.iter().flatten().for_each(|&f| coded[f as usize] = true);
+        plan.detect.iter().flat_map(|d| &d.selection).for_each(|&f| coded[f as usize] = true);
+        plan.json_text.iter().chain(&plan.each).for_each(|&f| coded[f as usize] = true);
         let event_inputs: &[FieldId] = plan.event_id.map_or(&[], |e| &plan.fields[e as usize].inputs);
         let read_as_text = |id: FieldId| plan.time.contains(&id) || event_inputs.contains(&id);
         let is_record = |id: FieldId| matches!(plan.fields[id as usize].filled, Filled::Record);
         let ids = 0..plan.fields.len() as FieldId;
         let direct: Vec<bool> = ids.clone().map(|id| is_record(id) && !coded[id as usize] && read_as_text(id)).collect();
-        let detects = |id: FieldId| plan.detect.iter().any(|d| d.contains(&id));
+        let detects = |id: FieldId| {
+            let looks = |d: &DetectPlan| [&d.has, &d.without, &d.selection].iter().any(|fields| fields.contains(&id));
+            plan.detect.iter().any(looks) || plan.json_text.contains(&id) || plan.each == Some(id)
+        };
         let interned = ids.map(|id| !direct[id as usize] && (coded[id as usize] || detects(id))).collect();
         let fields: Vec<FieldState> = plan.fields.iter().map(|_| FieldState::default()).collect();
         Batch {
@@ -120,10 +132,12 @@ impl<'p> Batch<'p> {
             arena: String::new(),
             rows: 0,
             records: Vec::new(),
+            parts: Vec::new(),
             spans: Vec::new(),
             times: Vec::new(),
             states: Vec::new(),
             masks: Masks::default(),
+            selected: HashMap::default(),
             epoch: 0,
         }
     }
@@ -150,7 +164,7 @@ impl<'p> Batch<'p> {
 
     /// Ends the row whose values were captured.
     #[inline]
-    pub fn end_row(&mut self, record: u32) {
+    pub fn end_row(&mut self, record: u32, part: u16) {
         let row = self.rows;
         if !self.ranked.is_empty() {
             self.settle_ranks(row);
@@ -165,6 +179,7 @@ impl<'p> Batch<'p> {
         }
         self.row_direct.clear();
         self.records.push(record);
+        self.parts.push(part);
         self.rows += 1;
     }
 
@@ -187,13 +202,13 @@ impl<'p> Batch<'p> {
     }
 
     /// Walks one record's text and adds it as a row; an error leaves no row behind.
-    pub fn add(&mut self, raw: &[u8], span: (usize, usize), record: u32) -> Result<(), String> {
+    pub fn add(&mut self, raw: &[u8], span: (usize, usize), record: u32, part: u16) -> Result<(), String> {
         let mut memory = self.take_memory();
         let walked = walk_record(&self.plan.trie, &mut memory, self, raw);
         self.remember(memory);
         match walked {
             Ok(Element::Object(_)) => {
-                self.end_row(record);
+                self.end_row(record, part);
                 self.spans.push(span);
                 Ok(())
             }
@@ -239,11 +254,15 @@ impl<'p> Batch<'p> {
         let too_large = self.late.is_too_large() || self.fields.iter().any(FieldState::is_too_large);
         self.late.clear(too_large);
         self.fields.iter_mut().for_each(|f| f.clear(too_large));
+        if too_large || self.selected.len() > crate::event::dict::MAX_VALUES {
+            self.selected.clear();
+        }
         self.epoch += u32::from(too_large);
         self.direct_rows.iter_mut().for_each(Vec::clear);
         self.arena.clear();
         self.rows = 0;
         self.records.clear();
+        self.parts.clear();
         self.spans.clear();
         self.times.clear();
         self.states.clear();
@@ -317,12 +336,68 @@ impl<'p> Batch<'p> {
         if self.direct[field as usize] { self.text(field, row).is_some() } else { self.code(field, row) != ABSENT }
     }
 
+    /// Whether an alternative of the source's `detect` holds.
+    fn is_shaped(&mut self, row: u32) -> bool {
+        let plan = self.plan;
+        plan.detect.iter().enumerate().any(|(i, d)| {
+            d.has.iter().all(|&f| self.has(f, row)) && !d.without.iter().any(|&f| self.has(f, row)) && (d.selection.is_empty() || self.is_selected(i, row))
+        })
+    }
+
+    fn is_selected(&mut self, alternative: usize, row: u32) -> bool {
+        let plan = self.plan;
+        let Some(selection) = &plan.mapping.detect[alternative].selection else { return true };
+        let mut key = vec![alternative as u32];
+        for (position, &field) in (0..).zip(&plan.detect[alternative].selection) {
+            self.each_code(field, row, &mut |code| key.extend([position, code]));
+        }
+        if let Some(&holds) = self.selected.get(key.as_slice()) {
+            return holds;
+        }
+        let holds = selection.holds(&RowFields(&BatchRow { batch: self, row }, &plan.mapping));
+        self.selected.insert(key.into(), holds);
+        holds
+    }
+
+    /// Whether a field holds JSON as text, or the record several events.
+    fn is_to_be_rewritten(&self, row: u32) -> bool {
+        let is_json = |f: FieldId| {
+            let mut found = false;
+            self.each_value(f, row, &mut |v| found |= v.kind == Kind::Str && v.text.trim_start().starts_with(['{', '[']));
+            found
+        };
+        self.plan.each.is_some_and(|f| !self.fields[f as usize].extras(row).is_empty()) || self.plan.json_text.iter().any(|&f| is_json(f))
+    }
+
+    /// A row's time: of the fields that may hold it, the first that can be read; else the text of the first that is there, and
+    /// what is wrong with it.
+    pub fn time(&self, row: u32) -> Result<Instant, Option<(&str, NoTime)>> {
+        let mut wrong = None;
+        for (&field, how) in self.plan.time.iter().zip(&self.plan.mapping.time) {
+            let Some(text) = self.text(field, row).filter(|t| !t.is_empty()) else { continue };
+            match how.read(text) {
+                Ok(instant) => return Ok(instant),
+                Err(why) => wrong = wrong.or(Some((text, why))),
+            }
+        }
+        Err(wrong)
+    }
+
+    /// The text that a row's time was read from, and the zone that was assumed for it.
+    pub fn time_text(&self, row: u32) -> Option<(&str, Option<chrono_tz::Tz>)> {
+        self.plan.time.iter().zip(&self.plan.mapping.time).find_map(|(&field, how)| {
+            let text = self.text(field, row)?;
+            let instant = how.read(text).ok()?;
+            Some((text, instant.zone_assumed.then_some(how.zone)))
+        })
+    }
+
     /// Computes times, columns and masks of all rows; `bytes` is the chunk that they stand in.
     pub fn compute(&mut self, bytes: &[u8]) {
         self.masks.begin(self.plan.atoms, self.rows as usize);
         for row in 0..self.rows {
-            let shaped = self.plan.detect.iter().any(|d| d.iter().all(|&f| self.has(f, row)));
-            let time = self.plan.time.iter().find_map(|&f| self.text(f, row).and_then(|t| parse_time(t, self.plan.mapping.zone)));
+            let shaped = self.is_shaped(row) && !self.is_to_be_rewritten(row);
+            let time = self.time(row).ok();
             let state = match (shaped, time) {
                 (true, Some(_)) => RowState::Accepted,
                 (true, None) => RowState::NoTime,
@@ -369,13 +444,13 @@ impl<'p> Batch<'p> {
             Filled::UserKey(user) => self.compute_memo(id, &[user], &|batch, row| batch.text(user, row).map(|t| (Kind::Str, fold_case(t).into_owned()))),
             Filled::Expr(index) => {
                 let expr = &plan.mapping.columns[index].expr;
-                self.compute_memo(id, &field.inputs, &|batch, row| batch.eval(expr, index, row));
+                self.compute_memo(id, &field.inputs, &|batch, row| batch.eval(expr, row));
             }
         }
     }
 
-    fn eval(&self, expr: &Expr, index: usize, row: u32) -> Option<(Kind, String)> {
-        expr.eval(&BatchRow { batch: self, row, column: index }, &self.plan.mapping)
+    fn eval(&self, expr: &Expr, row: u32) -> Option<(Kind, String)> {
+        expr.eval(&BatchRow { batch: self, row }, &self.plan.mapping)
     }
 
     /// Fills a column by a pure function of its inputs, evaluated once for each distinct tuple of input codes.
@@ -475,7 +550,7 @@ impl<'p> Batch<'p> {
         if let (Expr::Path(_), [only]) = (&column.expr, self.plan.fields[id as usize].inputs.as_slice()) {
             return self.text(*only, row).filter(|t| !t.is_empty()).map(Cow::Borrowed);
         }
-        self.eval(&column.expr, index, row).map(|(_, t)| Cow::Owned(t))
+        self.eval(&column.expr, row).map(|(_, t)| Cow::Owned(t))
     }
 
     /// The outcome of a row.
@@ -492,18 +567,11 @@ impl<'p> Batch<'p> {
 struct BatchRow<'b, 'p> {
     batch: &'b Batch<'p>,
     row: u32,
-    column: usize,
 }
 
 impl Row for BatchRow<'_, '_> {
     fn values(&self, path: PathId, found: &mut dyn FnMut(Value<'_>)) {
-        let plan = self.batch.plan;
-        let column = &plan.mapping.columns[self.column];
-        let Some(own) = plan.column_field(column.column) else { return };
-        let inputs = &plan.fields[own as usize].inputs;
-        if let Some(position) = column.paths.iter().position(|p| *p == path)
-            && let Some(&field) = inputs.get(position)
-        {
+        if let Some(field) = self.batch.plan.path_fields[path] {
             self.batch.each_value(field, self.row, found);
         }
     }

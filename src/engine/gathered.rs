@@ -2,7 +2,7 @@
 
 use crate::event::Outcome;
 use crate::event::dict::Dict;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Reasons kept for each file; the rest is counted.
 pub const MAX_REASONS: usize = 20;
@@ -18,6 +18,8 @@ pub struct IndexEntry {
     pub file: u32,
     /// Record.
     pub record: u32,
+    /// Which event of the record.
+    pub part: u16,
     /// Seconds since 1970, within a `u32`.
     pub seconds: u32,
     /// Outcome.
@@ -43,8 +45,10 @@ pub struct FileStat {
     pub not_a_log: bool,
     /// Some of it could not be read.
     pub faulty: bool,
-    /// Actions that the mapping has no activity for are counted elsewhere.
+    /// The file is empty.
     pub empty: bool,
+    /// How the records stand in it, and what was opened to get at them.
+    pub containers: BTreeSet<String>,
 }
 
 impl FileStat {
@@ -86,6 +90,7 @@ impl FileStat {
         self.not_a_log |= other.not_a_log;
         self.faulty |= other.faulty;
         self.empty |= other.empty;
+        self.containers.extend(other.containers);
         self.trim();
     }
 }
@@ -102,6 +107,8 @@ pub struct Kept {
     pub file: Vec<u32>,
     /// Record.
     pub record: Vec<u32>,
+    /// Which event of the record.
+    pub part: Vec<u16>,
     /// Source.
     pub source: Vec<u8>,
     /// Codes of the retained fields, one column a field.
@@ -123,8 +130,10 @@ pub struct Spooled {
     pub time: i64,
     /// File.
     pub file: u32,
-    /// Record.
+    /// Record; 0 where the file as a whole is meant.
     pub record: u32,
+    /// Which event of the record.
+    pub part: u16,
     /// Worker whose spool holds it.
     pub worker: u32,
     /// Offset in the spool.
@@ -152,6 +161,10 @@ pub struct Gathered {
     pub spooled: Vec<Spooled>,
     /// Their bytes.
     pub spool: Option<std::fs::File>,
+    /// Rejected records, where they are asked for.
+    pub rejects: Vec<Spooled>,
+    /// Their bytes.
+    pub reject_spool: Option<std::fs::File>,
     /// A fault of the machine, not of the input.
     pub broken: Option<String>,
 }

@@ -84,7 +84,14 @@ pub struct Merged {
     pub spooled: Vec<Spooled>,
     /// Spool of each worker.
     pub spools: Vec<Option<std::fs::File>>,
+    /// Rejected records in order of file and record, where they are asked for.
+    pub rejects: Vec<Spooled>,
+    /// Spool of the rejects of each worker.
+    pub reject_spools: Vec<Option<std::fs::File>>,
 }
+
+/// File, record, and which event of the record.
+type Place = (u32, u32, u16);
 
 /// Conflicts that are listed; the rest is counted.
 pub const MAX_CONFLICTS: usize = 50;
@@ -116,17 +123,21 @@ pub fn merge(file_count: usize, mut gathered: Vec<Gathered>) -> Result<Merged, S
     gathered.iter_mut().for_each(|g| index.append(&mut std::mem::take(&mut g.index)));
     let duplicates = find_duplicates(&mut index, &mut out);
     let mut duplicate_counts = vec![0u64; file_count];
-    duplicates.iter().for_each(|(file, _)| duplicate_counts[*file as usize] += 1);
+    duplicates.iter().for_each(|(file, ..)| duplicate_counts[*file as usize] += 1);
     if !duplicates.is_empty() {
-        index.retain(|e| !duplicates.contains(&(e.file, e.record)));
+        index.retain(|e| !duplicates.contains(&(e.file, e.record, e.part)));
     }
     out.index = index;
     out.files = files.into_iter().zip(duplicate_counts).collect();
     for g in &mut gathered {
-        out.spooled.extend(g.spooled.iter().filter(|s| !duplicates.contains(&(s.file, s.record))));
+        out.spooled.extend(g.spooled.iter().filter(|s| !duplicates.contains(&(s.file, s.record, s.part))));
         out.spools.push(g.spool.take());
+        out.rejects.append(&mut g.rejects);
+        out.reject_spools.push(g.reject_spool.take());
     }
-    out.spooled.sort_unstable_by_key(|s| (s.time, s.file, s.record));
+    // What one record is rejected for comes from one worker, in order.
+    out.rejects.sort_unstable_by_key(|s| (s.file, s.record, s.worker, s.offset));
+    out.spooled.sort_unstable_by_key(|s| (s.time, s.file, s.record, s.part));
     merge_rows(&mut out, gathered, &duplicates).map_err(|e| e.to_string())?;
     let (rows, conflicts) = (&out.rows, &mut out.conflicts);
     if !conflicts.is_empty() {
@@ -139,10 +150,10 @@ pub fn merge(file_count: usize, mut gathered: Vec<Gathered>) -> Result<Merged, S
 }
 
 /// Records to leave out: exact duplicates. Of equal records the first by file and record stays.
-fn find_duplicates(index: &mut [IndexEntry], out: &mut Merged) -> HashSet<(u32, u32)> {
+fn find_duplicates(index: &mut [IndexEntry], out: &mut Merged) -> HashSet<Place> {
     use rayon::slice::ParallelSliceMut;
     let mut duplicates = HashSet::new();
-    index.par_sort_unstable_by_key(|e| (e.id, e.content, e.file, e.record));
+    index.par_sort_unstable_by_key(|e| (e.id, e.content, e.file, e.record, e.part));
     let with_id = index.partition_point(|e| e.id == 0);
     // Without an id equal content says nothing inside one file; of several files that hold it, the one with most copies stays.
     for group in index[..with_id].chunk_by(|a, b| a.content == b.content) {
@@ -155,13 +166,13 @@ fn find_duplicates(index: &mut [IndexEntry], out: &mut Merged) -> HashSet<(u32, 
                 keep = (run.len(), run[0].file);
             }
         }
-        duplicates.extend(group.iter().filter(|e| e.file != keep.1).map(|e| (e.file, e.record)));
+        duplicates.extend(group.iter().filter(|e| e.file != keep.1).map(|e| (e.file, e.record, e.part)));
     }
     for group in index[with_id..].chunk_by(|a, b| a.id == b.id) {
         let mut versions = Vec::new();
         for run in group.chunk_by(|a, b| a.content == b.content) {
             versions.push((run[0].file, run[0].record));
-            duplicates.extend(run[1..].iter().map(|e| (e.file, e.record)));
+            duplicates.extend(run[1..].iter().map(|e| (e.file, e.record, e.part)));
         }
         if versions.len() > 1 {
             versions.sort_unstable();
@@ -175,14 +186,15 @@ fn find_duplicates(index: &mut [IndexEntry], out: &mut Merged) -> HashSet<(u32, 
 }
 
 /// Puts the kept rows of all workers into one table in time order and renumbers the matches.
-fn merge_rows(out: &mut Merged, gathered: Vec<Gathered>, duplicates: &HashSet<(u32, u32)>) -> PolarsResult<()> {
-    let (mut time, mut file, mut record, mut worker, mut row) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+fn merge_rows(out: &mut Merged, gathered: Vec<Gathered>, duplicates: &HashSet<Place>) -> PolarsResult<()> {
+    let (mut time, mut file, mut record, mut part, mut worker, mut row) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (w, g) in gathered.iter().enumerate() {
         for r in 0..g.kept.time.len() {
-            if !duplicates.contains(&(g.kept.file[r], g.kept.record[r])) {
+            if !duplicates.contains(&(g.kept.file[r], g.kept.record[r], g.kept.part[r])) {
                 time.push(g.kept.time[r]);
                 file.push(g.kept.file[r]);
                 record.push(g.kept.record[r]);
+                part.push(u32::from(g.kept.part[r]));
                 worker.push(w as u32);
                 row.push(r as u32);
             }
@@ -193,10 +205,11 @@ fn merge_rows(out: &mut Merged, gathered: Vec<Gathered>, duplicates: &HashSet<(u
         Column::new("time".into(), time),
         Column::new("file".into(), file),
         Column::new("record".into(), record),
+        Column::new("part".into(), part),
         Column::new("worker".into(), worker),
         Column::new("row".into(), row),
     ];
-    let frame = DataFrame::new(height, columns)?.sort(["time", "file", "record"], SortMultipleOptions::default())?;
+    let frame = DataFrame::new(height, columns)?.sort(["time", "file", "record", "part"], SortMultipleOptions::default())?;
     let u32s = |name: &str| -> PolarsResult<Vec<u32>> { Ok(frame.column(name)?.u32()?.into_no_null_iter().collect()) };
     let rows = &mut out.rows;
     rows.time = frame.column("time")?.i64()?.into_no_null_iter().collect();

@@ -109,6 +109,17 @@ pub struct PlanRule {
     pub fields: Vec<FieldId>,
 }
 
+/// An alternative of a mapping's `detect`, in plan fields.
+#[derive(Debug)]
+pub struct DetectPlan {
+    /// Present.
+    pub has: Vec<FieldId>,
+    /// Absent.
+    pub without: Vec<FieldId>,
+    /// Fields that its selection names.
+    pub selection: Vec<FieldId>,
+}
+
 /// What a run asks of one source.
 #[derive(Debug)]
 pub struct SourcePlan {
@@ -130,10 +141,16 @@ pub struct SourcePlan {
     pub keywords: Vec<(Matcher, AtomId)>,
     /// Rules that apply.
     pub rules: Vec<PlanRule>,
-    /// Plan fields of the paths that detect the source.
-    pub detect: Vec<Vec<FieldId>>,
-    /// Plan fields of the time, in order.
+    /// The alternatives that detect the source, in the order of the mapping.
+    pub detect: Vec<DetectPlan>,
+    /// Plan fields of the time, in the order of the mapping.
     pub time: Vec<FieldId>,
+    /// Plan fields whose text is JSON.
+    pub json_text: Vec<FieldId>,
+    /// Plan field of the array whose elements are events.
+    pub each: Option<FieldId>,
+    /// For each path of the mapping its plan field, where the plan reads it.
+    pub path_fields: Vec<Option<FieldId>>,
     /// Plan field of the event id.
     pub event_id: Option<FieldId>,
     /// Plan field of the status.
@@ -208,6 +225,9 @@ impl SourcePlan {
             rules: Vec::new(),
             detect: Vec::new(),
             time: Vec::new(),
+            json_text: Vec::new(),
+            each: None,
+            path_fields: vec![None; mapping.paths.len()],
             event_id: None,
             status: None,
             retained: Vec::new(),
@@ -217,9 +237,21 @@ impl SourcePlan {
             atom_ids: HashMap::new(),
             atom_fields: Vec::new(),
         };
-        let paths = |ids: &[PathId]| ids.iter().map(|p| FieldRef::Record(mapping.paths[*p].clone())).collect::<Vec<_>>();
-        plan.detect = mapping.detect.iter().map(|d| paths(d).iter().map(|f| plan.field(f)).collect()).collect();
-        plan.time = paths(&mapping.time).iter().map(|f| plan.field(f)).collect();
+        for alternative in &mapping.detect {
+            let mut selection = Vec::new();
+            if let Some(detection) = &alternative.selection {
+                let mut names = Vec::new();
+                detection.visit_fields(&mut |name| names.push(name.to_owned()));
+                let paths = names.iter().filter_map(|n| mapping.selects.get(n).map(|s| s.0).or_else(|| mapping.plain_path(n)));
+                selection = paths.map(|p| plan.path_field(p)).collect();
+            }
+            let has = alternative.has.iter().map(|p| plan.path_field(*p)).collect();
+            let without = alternative.without.iter().map(|p| plan.path_field(*p)).collect();
+            plan.detect.push(DetectPlan { has, without, selection });
+        }
+        plan.time = mapping.time.iter().map(|t| plan.path_field(t.path)).collect();
+        plan.json_text = mapping.json_text.iter().map(|p| plan.field(&FieldRef::Record(p.clone()))).collect();
+        plan.each = mapping.each.as_ref().map(|p| plan.field(&FieldRef::Record(p.clone())));
         plan.event_id = Some(plan.field(&FieldRef::Column(Column::EventId)));
         // Outcomes are counted where the population is shown; a scan shows what matched.
         if keep != Keep::Matched {
@@ -294,7 +326,7 @@ impl SourcePlan {
                 None => (Filled::Never, Vec::new()),
                 Some(i) => {
                     let mapping = self.mapping.clone();
-                    (Filled::Expr(i), self.inputs(&mapping, &mapping.columns[i]))
+                    (Filled::Expr(i), self.inputs(&mapping.columns[i]))
                 }
             },
         };
@@ -311,17 +343,22 @@ impl SourcePlan {
         id
     }
 
-    fn inputs(&mut self, mapping: &Mapping, column: &ColumnExpr) -> Vec<FieldId> {
-        let mut json = Vec::new();
-        column.expr.json_paths(&mut json);
-        let mut inputs: Vec<FieldId> = Vec::new();
-        for p in &column.paths {
-            let wants_json = json.contains(p);
-            let id = if wants_json { self.json_field(&mapping.paths[*p]) } else { self.field(&FieldRef::Record(mapping.paths[*p].clone())) };
-            inputs.push(id);
-        }
+    fn inputs(&mut self, column: &ColumnExpr) -> Vec<FieldId> {
+        let mut inputs: Vec<FieldId> = column.paths.iter().map(|p| self.path_field(*p)).collect();
         inputs.extend(column.columns.iter().map(|c| self.field(&FieldRef::Column(*c))));
         inputs
+    }
+
+    /// The plan's field of a path that the mapping reads.
+    fn path_field(&mut self, path: PathId) -> FieldId {
+        if let Some(id) = self.path_fields[path] {
+            return id;
+        }
+        let mapping = self.mapping.clone();
+        let read = &mapping.paths[path];
+        let id = if read.json { self.json_field(&read.path) } else { self.field(&FieldRef::Record(read.path.clone())) };
+        self.path_fields[path] = Some(id);
+        id
     }
 
     /// A field that also gets the JSON text of objects and arrays at its path: kept apart from the plain field.

@@ -10,11 +10,14 @@ use crate::rule::FieldRef;
 use crate::source::SourceSet;
 use crate::source::chunk::{Shape, bom, csv_pieces, first_records, level_of, shape};
 use crate::source::discover::Input;
-use crate::source::split::{Level, MAX_RECORD, Piece, Scanner, split_json, split_lines, too_long};
+use crate::source::mapping::times::NoTime;
+use crate::source::split::{Fault, Level, MAX_RECORD, Piece, Scanner, split_json, split_lines, too_long};
 use crate::source::unpack::{Opened, open};
+use crate::source::unwrap::unwrap;
 use crate::source::walk::{DocumentSeed, Element, ElementSink, KeyMemory, RecordSeed, Trie};
 use foldhash::quality::RandomState;
 use serde::de::{DeserializeSeed, Deserializer, Error as _};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::BuildHasher;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -52,6 +55,8 @@ pub struct Spec<'a> {
     pub pool: &'a rayon::ThreadPool,
     /// Renders every accepted row, into a spool that is read back in order.
     pub render: Option<Render<'a>>,
+    /// Rejected records are kept, with their text.
+    pub rejects: bool,
     /// Told after each file.
     pub progress: &'a (dyn Fn(usize) + Sync),
 }
@@ -108,6 +113,7 @@ struct Worker<'a> {
     packed: Vec<u8>,
     line: Vec<u8>,
     spool_at: u64,
+    reject_spool_at: u64,
     /// For each source the codes of the kept values, by retained field and code in the batch.
     recode: Vec<Recode>,
     out: Gathered,
@@ -124,12 +130,15 @@ impl<'a> Worker<'a> {
     fn new(spec: &'a Spec<'a>, shared: &'a Shared, hasher: &'a RandomState, number: u32) -> Worker<'a> {
         let mut out = Gathered { by_source: vec![0; spec.plans.len()], ..Gathered::default() };
         out.kept.columns = vec![Vec::new(); spec.retained.len()];
-        if spec.render.is_some() {
-            match tempfile::tempfile() {
-                Ok(f) => out.spool = Some(f),
-                Err(e) => out.broken = Some(format!("no temporary file can be made: {e}")),
+        let mut spool = |wanted: bool| match wanted.then(tempfile::tempfile) {
+            None => None,
+            Some(Ok(file)) => Some(file),
+            Some(Err(e)) => {
+                out.broken = Some(format!("no temporary file can be made: {e}"));
+                None
             }
-        }
+        };
+        (out.spool, out.reject_spool) = (spool(spec.render.is_some()), spool(spec.rejects));
         Worker {
             spec,
             shared,
@@ -140,6 +149,7 @@ impl<'a> Worker<'a> {
             packed: Vec::new(),
             line: Vec::new(),
             spool_at: 0,
+            reject_spool_at: 0,
             recode: spec.plans.iter().map(|_| Recode::default()).collect(),
             out,
         }
@@ -202,17 +212,39 @@ impl<'a> Worker<'a> {
         self.out.files.entry(file).or_default()
     }
 
+    /// Notes why a record, or the file as a whole, could not be used, and keeps the record's text where that is asked for.
+    fn reject(&mut self, file: u32, record: Option<u32>, reason: String, raw: &[u8]) {
+        if self.spec.rejects {
+            let raw = (!raw.is_empty()).then(|| String::from_utf8_lossy(raw));
+            let line = serde_json::json!({"record": record, "reason": &reason, "raw": raw}).to_string();
+            self.line.clear();
+            self.line.push(b',');
+            self.line.extend_from_slice(&line.as_bytes()[1..]);
+            self.line.push(b'\n');
+            let at =
+                Spooled { time: 0, file, record: record.unwrap_or(0), part: 0, worker: self.number, offset: self.reject_spool_at, len: self.line.len() as u32 };
+            write_spool(&mut self.out.reject_spool, &self.line, &mut self.out.broken);
+            self.out.rejects.push(at);
+            self.reject_spool_at += self.line.len() as u64;
+        }
+        self.stat(file).reject(record, reason);
+    }
+
+    fn faults(&mut self, file: u32, faults: Vec<Fault>) {
+        faults.into_iter().for_each(|f| self.reject(file, f.record, f.reason, &f.raw));
+    }
+
     fn file(&mut self, index: usize) {
         let file = index as u32;
         let input = &self.spec.inputs[index];
         self.stat(file);
         let buffer = std::mem::take(&mut self.buffer);
         match open(input, buffer, &mut self.packed) {
-            Err(reason) => self.stat(file).reject(None, reason),
+            Err(reason) => self.reject(file, None, reason, &[]),
             Ok(Opened::Whole(bytes, fault)) => {
                 self.whole(file, &bytes, fault.is_some());
                 if let Some(reason) = fault {
-                    self.stat(file).reject(None, reason);
+                    self.reject(file, None, reason, &[]);
                 }
                 self.buffer = bytes;
             }
@@ -220,24 +252,23 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// The source whose records stand in the file as they are; none where they are to be told one by one.
     fn source_of(&self, bytes: &[u8], shape: Shape) -> Option<usize> {
         let sources = self.spec.sources;
-        first_records(bytes, shape, &sources.containers).iter().find_map(|r| sources.detect(r))
+        first_records(bytes, shape, sources).iter().find_map(|r| serde_json::from_slice(r).ok().and_then(|json| sources.detect(&json)))
     }
 
     fn whole(&mut self, file: u32, bytes: &[u8], cut: bool) {
-        let containers = &self.spec.sources.containers;
-        let shape = shape(bytes, containers);
+        let shape = shape(bytes, self.spec.sources);
         let at = bom(bytes);
         let body = &bytes[at..];
         let source = self.source_of(bytes, shape);
+        self.stat(file).containers.insert(shape.describe().into());
         match shape {
             Shape::Empty => {
-                let stat = self.stat(file);
-                stat.empty = true;
-                stat.reject(None, "the file is empty".into());
+                self.stat(file).empty = true;
+                self.reject(file, None, "the file is empty".into(), &[]);
             }
-            Shape::Utf16 => self.stat(file).reject(None, "the text is UTF-16; convert it to UTF-8".into()),
             Shape::NotALog => self.not_a_log(file),
             Shape::Csv => self.csv(file, std::io::Cursor::new(bytes.to_vec()), source),
             Shape::Lines => self.records(file, body, Layout::Lines(1), source),
@@ -245,16 +276,16 @@ impl<'a> Worker<'a> {
             Shape::Array | Shape::Container | Shape::Concatenated => {
                 let mut spans = Vec::new();
                 let level = level_of(shape);
-                let mut scanner = Scanner::new(level, containers);
+                let mut scanner = Scanner::new(level, &self.spec.sources.containers.arrays);
                 scanner.scan(body, 0, &mut |s, e| spans.push((s, e)));
                 if let Some(start) = scanner.unfinished() {
                     if level == Level::Top && scanner_can_end(body, start) {
                         spans.push((start, body.len()));
                     } else {
-                        self.stat(file).reject(Some(spans.len() as u32 + 1), "the record is cut off at the end of the file".into());
+                        self.reject(file, Some(spans.len() as u32 + 1), "the record is cut off at the end of the file".into(), &body[start..]);
                     }
                 } else if !scanner.is_balanced() {
-                    self.stat(file).reject(None, "the file ends inside the document: it was cut off".into());
+                    self.reject(file, None, "the file ends inside the document: it was cut off".into(), &[]);
                 }
                 let records: Vec<u32> = (1..=spans.len() as u32).collect();
                 self.records(file, body, Layout::Spans(&spans, &records), source);
@@ -263,11 +294,9 @@ impl<'a> Worker<'a> {
     }
 
     fn not_a_log(&mut self, file: u32) {
-        let named = self.spec.inputs[file as usize].named;
-        let stat = self.stat(file);
-        stat.not_a_log = true;
-        if named {
-            stat.reject(None, "not a log: neither JSON nor CSV with a header".into());
+        self.stat(file).not_a_log = true;
+        if self.spec.inputs[file as usize].named {
+            self.reject(file, None, "not a log: neither JSON, CSV with a header, nor lines that a source knows".into(), &[]);
         }
     }
 
@@ -280,25 +309,23 @@ impl<'a> Worker<'a> {
     }
 
     fn stream(&mut self, file: u32, mut head: Vec<u8>, rest: Box<dyn std::io::Read + Send>) {
-        let containers = &self.spec.sources.containers;
-        let shape = shape(&head, containers);
+        let containers = &self.spec.sources.containers.arrays;
+        let shape = shape(&head, self.spec.sources);
         let source = self.source_of(&head, shape);
+        self.stat(file).containers.insert(shape.describe().into());
         head.drain(..bom(&head));
         let mut emit = |piece: Piece, by_lines: bool| self.offer(Job { file, piece, lines: Vec::new(), by_lines, source });
         match shape {
             Shape::Lines => split_lines(head, rest, &mut |p| emit(p, true)),
             Shape::Csv => self.csv(file, std::io::Read::chain(std::io::Cursor::new(head), rest), source),
             Shape::Array | Shape::Container | Shape::Concatenated => split_json(head, rest, level_of(shape), containers, &mut |p| emit(p, false)),
-            Shape::Empty => self.stat(file).reject(None, "the file is nothing but white space".into()),
-            Shape::Utf16 => self.stat(file).reject(None, "the text is UTF-16; convert it to UTF-8".into()),
+            Shape::Empty => self.reject(file, None, "the file is nothing but white space".into(), &[]),
             Shape::NotALog => self.not_a_log(file),
         }
     }
 
     fn piece(&mut self, job: Job) {
-        for (record, reason) in job.piece.faults {
-            self.stat(job.file).reject(record, reason);
-        }
+        self.faults(job.file, job.piece.faults);
         if job.by_lines {
             self.records(job.file, &job.piece.bytes, Layout::Lines(job.piece.first), job.source);
         } else {
@@ -318,8 +345,8 @@ impl<'a> Worker<'a> {
         let memory = batch.take_memory();
         let mut walk = ElementWalk { trie, memory, batch, starts: Vec::new(), base: text.as_ptr() as usize };
         let mut deserializer = sonic_rs::Deserializer::from_str(text);
-        let done =
-            DocumentSeed { containers: &self.spec.sources.containers, each: &mut walk }.deserialize(&mut deserializer).is_ok() && deserializer.end().is_ok();
+        let done = DocumentSeed { containers: &self.spec.sources.containers.arrays, each: &mut walk }.deserialize(&mut deserializer).is_ok()
+            && deserializer.end().is_ok();
         let ElementWalk { starts, memory, .. } = walk;
         self.batches[source].remember(memory);
         if !done || !record_spans(bytes, &starts, &mut self.batches[source].spans) {
@@ -340,18 +367,15 @@ impl<'a> Worker<'a> {
         let mut each = |worker: &mut Worker<'_>, start: usize, end: usize, record: u32| {
             let raw = &bytes[start..end];
             if raw.len() > MAX_RECORD {
-                return worker.stat(file).reject(Some(record), too_long());
+                return worker.reject(file, Some(record), too_long(), &[]);
             }
             if simdutf8::basic::from_utf8(raw).is_err() {
-                return worker.stat(file).reject(Some(record), "the record is not valid UTF-8".into());
+                return worker.reject(file, Some(record), "the record is not valid UTF-8".into(), raw);
             }
             match source {
-                Some(s) => {
-                    if let Err(reason) = worker.batches[s].add(raw, (start, end), record) {
-                        worker.stat(file).reject(Some(record), reason);
-                    }
-                }
-                None => odd.push(((start, end), record)),
+                // What the walk cannot read may be a line with an event in it.
+                Some(s) if worker.batches[s].add(raw, (start, end), record, 0).is_ok() => {}
+                _ => odd.push(((start, end), record, 0)),
             }
         };
         match layout {
@@ -382,45 +406,64 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Records that are not of the file's source, or of none: each is told by itself.
+    /// Records that are not of the file's source as they stand, or of none: each is unwrapped and told by itself.
     fn odd(&mut self, file: u32, bytes: &[u8], odd: Vec<Placed>, not: Option<usize>) {
-        let mut by_source: BTreeMap<usize, Vec<Placed>> = BTreeMap::new();
-        for ((start, end), record) in odd {
-            let parsed = serde_json::from_slice::<serde_json::Value>(&bytes[start..end]);
-            match parsed {
-                Err(e) => self.stat(file).reject(Some(record), format!("not valid JSON: {}", plain_reason(&e))),
-                Ok(serde_json::Value::Object(map)) => {
-                    let value = serde_json::Value::Object(map);
-                    match self.spec.sources.detect(&value) {
-                        Some(s) if Some(s) == not => {
-                            let reason = no_time(&self.spec.plans[s]);
-                            self.stat(file).reject(Some(record), reason);
-                        }
-                        Some(s) => by_source.entry(s).or_default().push(((start, end), record)),
-                        _ => {
-                            let keys: Vec<String> =
-                                value.as_object().map(|m| m.keys().take(6).map(|k| k.chars().take(40).collect()).collect()).unwrap_or_default();
-                            let unknown = format!("no source knows this record (its fields: {})", keys.join(", "));
-                            // In a file of a known source the likely fault is named first.
-                            let timeless = not.map(|s| &self.spec.plans[s]).filter(|plan| !has_time(plan, &value));
-                            let reason = timeless.map_or(unknown.clone(), |plan| format!("{}; {unknown}", no_time(plan)));
-                            self.stat(file).reject(Some(record), reason);
-                        }
+        let sources = self.spec.sources;
+        // Events by source: those that stand in the chunk as they are, and those that were unwrapped.
+        let mut standing: BTreeMap<usize, Vec<Placed>> = BTreeMap::new();
+        let mut unwrapped: BTreeMap<usize, Vec<Placed>> = BTreeMap::new();
+        let mut texts = Vec::new();
+        for ((start, end), record, part) in odd {
+            let raw = &bytes[start..end];
+            let Ok(text) = simdutf8::basic::from_utf8(raw) else {
+                self.reject(file, Some(record), "the record is not valid UTF-8".into(), raw);
+                continue;
+            };
+            let found = unwrap(text, sources);
+            if !found.through.iter().all(|t| self.stat(file).containers.contains(t)) {
+                self.stat(file).containers.extend(found.through);
+            }
+            for reason in found.faults {
+                // In a file of a known source the likely fault is named first.
+                let reason = match not.map(|s| &self.spec.plans[s]).filter(|plan| !has_time(plan, text)) {
+                    Some(plan) => format!("{}; {reason}", no_time(plan)),
+                    None => reason,
+                };
+                self.reject(file, Some(record), reason, raw);
+            }
+            // A record that was unwrapped before is one event by now.
+            let mut next = part;
+            for event in found.events {
+                match event.text {
+                    Cow::Borrowed(_) if Some(event.source) == not => self.reject(file, Some(record), no_time(&self.spec.plans[event.source]), raw),
+                    Cow::Borrowed(_) => standing.entry(event.source).or_default().push(((start, end), record, part)),
+                    Cow::Owned(text) => {
+                        let at = texts.len();
+                        texts.extend_from_slice(text.as_bytes());
+                        texts.push(b'\n');
+                        unwrapped.entry(event.source).or_default().push(((at, texts.len() - 1), record, next));
                     }
                 }
-                Ok(_) => self.stat(file).reject(Some(record), "not a record: expected a JSON object".into()),
+                next = next.saturating_add(1);
             }
         }
-        for (source, records) in by_source {
-            self.batches[source].clear();
-            self.batches[source].begin_chunk(bytes);
-            for (span, record) in records {
-                if let Err(reason) = self.batches[source].add(&bytes[span.0..span.1], span, record) {
-                    self.stat(file).reject(Some(record), reason);
-                }
-            }
-            self.finish_batch(file, source, bytes);
+        for (source, records) in standing {
+            self.one_source(file, bytes, source, records);
         }
+        for (source, records) in unwrapped {
+            self.one_source(file, &texts, source, records);
+        }
+    }
+
+    fn one_source(&mut self, file: u32, bytes: &[u8], source: usize, records: Vec<Placed>) {
+        self.batches[source].clear();
+        self.batches[source].begin_chunk(bytes);
+        for ((start, end), record, part) in records {
+            if let Err(reason) = self.batches[source].add(&bytes[start..end], (start, end), record, part) {
+                self.reject(file, Some(record), reason, &bytes[start..end]);
+            }
+        }
+        self.finish_batch(file, source, bytes);
     }
 
     fn finish_batch(&mut self, file: u32, source: usize, bytes: &[u8]) {
@@ -439,22 +482,24 @@ impl<'a> Worker<'a> {
     /// Takes what outlives the chunk; gives the records that are of another source.
     fn gather(&mut self, file: u32, source: usize, bytes: &[u8], batch: &mut Batch<'_>) -> Vec<Placed> {
         let mut odd = Vec::new();
+        let mut rejects = Vec::new();
         let mut stat = std::mem::take(self.stat(file));
         let mut rows: Vec<u32> = vec![u32::MAX; batch.len()];
         for (row, kept) in rows.iter_mut().enumerate() {
             let record = batch.records[row];
             match batch.states[row] {
                 RowState::OtherShape => {
-                    odd.push((batch.spans[row], record));
+                    odd.push((batch.spans[row], record, batch.parts[row]));
                     continue;
                 }
                 RowState::NoTime => {
-                    let found = batch.plan.time.iter().find_map(|&f| batch.text(f, row as u32));
-                    let reason = match found {
-                        Some(text) => format!("the time `{}` cannot be read", text.chars().take(40).collect::<String>()),
-                        None => no_time(batch.plan),
+                    let cut = |text: &str| text.chars().take(40).collect::<String>();
+                    let reason = match batch.time(row as u32) {
+                        Err(Some((text, NoTime::Unreadable))) => format!("the time `{}` cannot be read", cut(text)),
+                        Err(Some((text, NoTime::Impossible))) => format!("the time `{}` is impossible: it lies outside 1980 to 2200", cut(text)),
+                        _ => no_time(batch.plan),
                     };
-                    stat.reject(Some(record), reason);
+                    rejects.push((record, reason, batch.spans[row]));
                     continue;
                 }
                 RowState::Accepted => {}
@@ -466,9 +511,11 @@ impl<'a> Worker<'a> {
             self.out.by_source[source] += 1;
             let (start, end) = batch.spans[row];
             let content = self.hasher.hash_one((source as u8, &bytes[start..end]));
-            let id = batch.event_id(row as u32).map_or(0, |id| self.hasher.hash_one((source as u8, id.as_ref())).max(1));
+            let part = batch.parts[row];
+            // The events of one record share its id.
+            let id = batch.event_id(row as u32).map_or(0, |id| self.hasher.hash_one((source as u8, part, id.as_ref())).max(1));
             let seconds = u32::try_from(time.div_euclid(SECOND).max(0)).unwrap_or(u32::MAX);
-            self.out.index.push(IndexEntry { id, content, file, record, seconds, outcome: batch.outcome(row as u32) });
+            self.out.index.push(IndexEntry { id, content, file, record, part, seconds, outcome: batch.outcome(row as u32) });
             let active = match self.spec.keep {
                 Keep::Matched => false,
                 Keep::Active => batch.plan.activity.is_some_and(|f| batch.text(f, row as u32).is_some()),
@@ -480,10 +527,13 @@ impl<'a> Worker<'a> {
             if let Some(render) = self.spec.render {
                 self.line.clear();
                 render(batch, row as u32, bytes, &mut self.line);
-                self.spool(time, file, record);
+                self.spool(time, file, record, part);
             }
         }
         self.out.files.insert(file, stat);
+        for (record, reason, (start, end)) in rejects {
+            self.reject(file, Some(record), reason, &bytes[start..end]);
+        }
         let mut hits: Vec<(u32, u32)> = Vec::new();
         batch.matches(&mut |rule, row| hits.push((rule, row)));
         for (rule, row) in hits {
@@ -501,6 +551,7 @@ impl<'a> Worker<'a> {
         kept.time.push(batch.times[row as usize]);
         kept.file.push(file);
         kept.record.push(batch.records[row as usize]);
+        kept.part.push(batch.parts[row as usize]);
         kept.source.push(batch.plan.source);
         if let Some(id) = batch.event_id(row) {
             kept.ids.push_str(&id);
@@ -542,13 +593,9 @@ impl<'a> Worker<'a> {
         number
     }
 
-    fn spool(&mut self, time: i64, file: u32, record: u32) {
-        use std::io::Write;
-        let Some(spool) = self.out.spool.as_mut() else { return };
-        if let Err(e) = spool.write_all(&self.line) {
-            self.out.broken.get_or_insert_with(|| format!("the temporary file cannot be written: {e}"));
-        }
-        self.out.spooled.push(Spooled { time, file, record, worker: self.number, offset: self.spool_at, len: self.line.len() as u32 });
+    fn spool(&mut self, time: i64, file: u32, record: u32, part: u16) {
+        write_spool(&mut self.out.spool, &self.line, &mut self.out.broken);
+        self.out.spooled.push(Spooled { time, file, record, part, worker: self.number, offset: self.spool_at, len: self.line.len() as u32 });
         self.spool_at += self.line.len() as u64;
     }
 
@@ -558,11 +605,18 @@ impl<'a> Worker<'a> {
     }
 }
 
+fn write_spool(spool: &mut Option<std::fs::File>, line: &[u8], broken: &mut Option<String>) {
+    use std::io::Write;
+    if let Some(Err(e)) = spool.as_mut().map(|s| s.write_all(line)) {
+        broken.get_or_insert_with(|| format!("the temporary file cannot be written: {e}"));
+    }
+}
+
 /// A code whose counterpart is not known yet.
 const UNKNOWN: u32 = u32::MAX;
 
-/// A record's span in its chunk, and its number.
-type Placed = ((usize, usize), u32);
+/// An event's span in its chunk, its record, and which of the record's events it is.
+type Placed = ((usize, usize), u32, u16);
 
 enum Layout<'a> {
     /// One record a line; the number of the first line.
@@ -576,24 +630,19 @@ fn scanner_can_end(bytes: &[u8], start: usize) -> bool {
     serde_json::from_slice::<serde::de::IgnoredAny>(&bytes[start..]).is_ok()
 }
 
-fn has_time(plan: &SourcePlan, record: &serde_json::Value) -> bool {
+fn has_time(plan: &SourcePlan, record: &str) -> bool {
     use crate::rule::detection::{Fields, JsonRecord};
+    let Ok(json) = serde_json::from_str(record) else { return true };
     let mut found = false;
-    for path in &plan.mapping.time {
-        JsonRecord(record).values(&plan.mapping.paths[*path], &mut |_| found = true);
+    for time in &plan.mapping.time {
+        JsonRecord(&json).values(&plan.mapping.paths[time.path].path, &mut |_| found = true);
     }
     found
 }
 
 fn no_time(plan: &SourcePlan) -> String {
-    let names: Vec<&str> = plan.mapping.time.iter().take(3).map(|p| plan.mapping.paths[*p].as_str()).collect();
+    let names: Vec<&str> = plan.mapping.time.iter().take(3).map(|t| plan.mapping.paths[t.path].path.as_str()).collect();
     format!("no time: expected the field {}", names.join(" or "))
-}
-
-/// serde_json's reason without its position, which is of the record and not of the file.
-fn plain_reason(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.split(" at line").next().unwrap_or(&text).to_owned()
 }
 
 struct ElementWalk<'b, 'p> {
@@ -610,7 +659,7 @@ impl ElementSink for ElementWalk<'_, '_> {
         match (RecordSeed { trie: self.trie, memory: &mut self.memory, sink: &mut *self.batch }).deserialize(deserializer)? {
             Element::Object(Some(address)) => {
                 self.starts.push(address - self.base);
-                self.batch.end_row(self.starts.len() as u32);
+                self.batch.end_row(self.starts.len() as u32, 0);
                 Ok(())
             }
             // Left to the slow way, which names each record.

@@ -60,7 +60,7 @@ pub fn examine(mapping: &Arc<Mapping>, rules: &[&Rule], records: &[&[u8]]) -> Re
     let unrouted_of: HashMap<usize, usize> =
         rules.iter().enumerate().filter(|(_, r)| matches!(r.body, Body::Detection(_))).enumerate().map(|(n, (i, _))| (rules.len() + n, i)).collect();
     // Without containers a record is a record, even where it has a key that is elsewhere a container's.
-    let only = SourceSet { mappings: vec![mapping.clone()], containers: Vec::new() };
+    let only = SourceSet::only(mapping);
     let input = Input { name: "event".into(), origin: Origin::Bytes(Arc::new(bytes)), named: true };
     let events: Mutex<BTreeMap<usize, Event>> = Mutex::new(BTreeMap::new());
     let result = scan(ScanRequest {
@@ -76,6 +76,7 @@ pub fn examine(mapping: &Arc<Mapping>, rules: &[&Rule], records: &[&[u8]]) -> Re
                 events.lock().unwrap_or_else(PoisonError::into_inner).insert(batch.records[row as usize] as usize - 1, event);
             }
         }),
+        rejects: false,
         progress: &|_| {},
     })?;
     let hits: BTreeSet<(usize, usize)> = result.matches.iter().map(|&(rule, row)| (result.rows.record[row as usize] as usize - 1, rule as usize)).collect();
@@ -198,6 +199,7 @@ pub fn pick(found: Discovered, sources: &SourceSet, choice: &Choice) -> Result<P
                 *best = Some(Best { record, source: batch.plan.source as usize, raw: bytes[start..end].to_vec() });
             }
         }),
+        rejects: false,
         progress: &|_| {},
     })?;
     let file = result.files.first().map(|f| f.name.clone()).unwrap_or_default();

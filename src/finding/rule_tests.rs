@@ -73,7 +73,7 @@ fn run_one(set: &RuleSet, index: usize, test: &RuleTest, sources: &SourceSet) ->
         let known: Vec<&str> = sources.mappings.iter().map(|m| m.id.as_str()).collect();
         format!("no source has the id `{source}`; there are {}", known.join(", "))
     })?;
-    let time_paths: Vec<&str> = mapping.time.iter().map(|p| mapping.paths[*p].as_str()).collect();
+    let time_paths: Vec<&str> = mapping.time.iter().map(|t| mapping.paths[t.path].path.as_str()).collect();
     let mut records: Vec<Vec<u8>> = Vec::new();
     for event in &test.events {
         for record in expand(event, &time_paths)? {
@@ -92,6 +92,7 @@ fn run_one(set: &RuleSet, index: usize, test: &RuleTest, sources: &SourceSet) ->
         window: Window::Fixed(Period::ALL),
         threads: 1,
         render: None,
+        rejects: false,
         progress: &|_| {},
     })
     .map_err(|e| e.to_string())?;

@@ -64,6 +64,8 @@ pub struct ScanRequest<'a, 'c> {
     pub threads: usize,
     /// Renders every accepted row.
     pub render: Option<Render<'c>>,
+    /// Rejected records are kept, with their text.
+    pub rejects: bool,
     /// Told after each file.
     pub progress: &'c (dyn Fn(usize) + Sync),
 }
@@ -91,6 +93,8 @@ pub struct FileReport {
     pub not_a_log: bool,
     /// Some of it could not be read.
     pub faulty: bool,
+    /// How the records stand in it, and what was opened to get at them.
+    pub containers: BTreeSet<String>,
 }
 
 impl FileReport {
@@ -159,6 +163,10 @@ pub struct Scan<'a> {
     pub spooled: Vec<crate::engine::gathered::Spooled>,
     /// Their spools.
     pub spools: Vec<Option<std::fs::File>>,
+    /// Rejected records, where they were asked for.
+    pub rejected: Vec<crate::engine::gathered::Spooled>,
+    /// Their spools.
+    pub reject_spools: Vec<Option<std::fs::File>>,
     /// The run's workers.
     pub pool: rayon::ThreadPool,
 }
@@ -185,6 +193,7 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
         keep: request.keep,
         pool: &pool,
         render: request.render,
+        rejects: request.rejects,
         progress: request.progress,
     };
     let gathered = run(&spec);
@@ -203,6 +212,7 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
             more_reasons: stat.more_reasons,
             not_a_log: stat.not_a_log && !stat.faulty,
             faulty: stat.faulty,
+            containers: stat.containers.clone(),
         })
         .collect();
     let totals = files.iter().fold(Totals::default(), |t, f| Totals {
@@ -247,6 +257,8 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
         rows: merged.rows,
         spooled: merged.spooled,
         spools: merged.spools,
+        rejected: merged.rejects,
+        reject_spools: merged.reject_spools,
         pool,
     };
     scan.find(&merged.matches)?;

@@ -1,9 +1,10 @@
 //! `events --format ndjson`: one normalised event a line, every column under its name.
 
 use crate::engine::batch::Batch;
+use crate::engine::gathered::Spooled;
 use crate::event::Column;
 use crate::event::secrets::mask;
-use crate::event::time::{format_time, parse_time};
+use crate::event::time::format_time;
 use crate::finding::scan::Scan;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
@@ -12,7 +13,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 pub fn render_event(batch: &Batch<'_>, row: u32, bytes: &[u8], show_secrets: bool, out: &mut Vec<u8>) {
     let plan = batch.plan;
     let (start, end) = batch.spans[row as usize];
-    let time_text = plan.time.iter().find_map(|&f| batch.text(f, row));
+    let time_text = batch.time_text(row);
     for column in Column::ALL {
         let event_id;
         let formatted;
@@ -31,11 +32,10 @@ pub fn render_event(batch: &Batch<'_>, row: u32, bytes: &[u8], show_secrets: boo
                 formatted = format_time(batch.times[row as usize]);
                 Some(&formatted)
             }
-            Column::TimeRaw => time_text,
+            Column::TimeRaw => time_text.map(|t| t.0),
             Column::TimeZoneAssumed => {
-                let assumed = time_text.and_then(|t| parse_time(t, plan.mapping.zone)).is_some_and(|i| i.zone_assumed);
-                formatted = plan.mapping.zone.name().to_owned();
-                assumed.then_some(formatted.as_str())
+                formatted = time_text.and_then(|t| t.1).map_or(String::new(), |zone| zone.name().to_owned());
+                (!formatted.is_empty()).then_some(formatted.as_str())
             }
             Column::Raw => std::str::from_utf8(&bytes[start..end]).ok(),
             _ => plan.column_field(*column).and_then(|f| batch.text(f, row)),
@@ -55,10 +55,21 @@ pub fn render_event(batch: &Batch<'_>, row: u32, bytes: &[u8], show_secrets: boo
 
 /// Writes the rendered events of the period in the order of time, file, record.
 pub fn write_events(scan: &Scan<'_>, spools: Vec<Option<File>>, out: &mut dyn Write) -> io::Result<()> {
+    write_spooled(scan, scan.spooled.iter().filter(|s| scan.period.contains(s.time)), spools, out)
+}
+
+/// Writes the rejected records, by file and record: a line each, with the reason and the record's text. Secrets are not masked,
+/// since the lines are to be read again.
+pub fn write_rejects(scan: &Scan<'_>, spools: Vec<Option<File>>, out: &mut dyn Write) -> io::Result<()> {
+    write_spooled(scan, scan.rejected.iter(), spools, out)
+}
+
+/// Writes spooled lines, the file's name put in front of each.
+fn write_spooled<'s>(scan: &Scan<'_>, lines: impl Iterator<Item = &'s Spooled>, spools: Vec<Option<File>>, out: &mut dyn Write) -> io::Result<()> {
     let names: Vec<String> = scan.files.iter().map(|f| serde_json::to_string(&f.name).unwrap_or_default()).collect();
     let mut readers: Vec<Option<(BufReader<File>, u64)>> = spools.into_iter().map(|s| s.map(|f| (BufReader::with_capacity(1 << 16, f), u64::MAX))).collect();
     let mut line = Vec::new();
-    for spooled in scan.spooled.iter().filter(|s| scan.period.contains(s.time)) {
+    for spooled in lines {
         let Some((reader, at)) = readers.get_mut(spooled.worker as usize).and_then(Option::as_mut) else { continue };
         if *at == u64::MAX {
             reader.seek(SeekFrom::Start(spooled.offset))?;

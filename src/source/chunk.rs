@@ -1,6 +1,8 @@
 //! What shape a file's bytes have, and where its first records stand.
 
-use super::split::{Level, Piece, Scanner};
+use super::SourceSet;
+use super::split::{Fault, Level, Piece, Scanner};
+use super::unwrap::unwrap;
 use std::io::Read;
 
 /// Bytes looked at to tell a file's shape and source.
@@ -25,8 +27,6 @@ pub enum Shape {
     Concatenated,
     /// Comma-separated values with a header.
     Csv,
-    /// UTF-16 text.
-    Utf16,
     /// None of these.
     NotALog,
 }
@@ -36,36 +36,44 @@ pub fn bom(bytes: &[u8]) -> usize {
     if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 }
 }
 
-/// Tells the shape from a file's first bytes.
-pub fn shape(bytes: &[u8], containers: &[String]) -> Shape {
-    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Shape::Utf16;
+impl Shape {
+    /// In words.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Shape::Empty => "nothing",
+            Shape::Array => "a JSON array",
+            Shape::Container => "JSON objects that hold an array of records",
+            Shape::Lines => "one record a line",
+            Shape::Concatenated => "JSON objects one after another",
+            Shape::Csv => "CSV with a header",
+            Shape::NotALog => "neither JSON nor CSV",
+        }
     }
+}
+
+/// Tells the shape from a file's first bytes.
+pub fn shape(bytes: &[u8], sources: &SourceSet) -> Shape {
     let bytes = &bytes[bom(bytes)..];
     let Some(at) = bytes.iter().position(|b| !b.is_ascii_whitespace()) else { return Shape::Empty };
     let text = &bytes[at..bytes.len().min(at + LOOK)];
+    let first_lines = || text.split(|b| *b == b'\n').take(LOOK_RECORDS).filter(|l| l.len() < LOOK / LOOK_RECORDS);
     match text[0] {
-        b'[' => Shape::Array,
-        b'{' => object_shape(&text[..text.len().min(GLANCE)], containers).or_else(|| object_shape(text, containers)).unwrap_or_else(|| {
+        b'[' if text[1..].iter().find(|b| !b.is_ascii_whitespace()).is_none_or(|b| matches!(b, b'{' | b'[' | b']' | b'"')) => Shape::Array,
+        b'{' => object_shape(&text[..text.len().min(GLANCE)], sources).or_else(|| object_shape(text, sources)).unwrap_or_else(|| {
             // A cut-off only record, or a line that is not JSON: lines lose least.
             if text.iter().take(64).any(|b| *b == b'\n') { Shape::Concatenated } else { Shape::Lines }
         }),
+        _ if first_lines().any(|l| std::str::from_utf8(l).is_ok_and(|l| !l.trim().is_empty() && !unwrap(l.trim(), sources).events.is_empty())) => Shape::Lines,
         _ if looks_like_csv(text) => Shape::Csv,
         // Lines of JSON may begin with a line that is none.
-        _ if text
-            .split(|b| *b == b'\n')
-            .skip(1)
-            .take(LOOK_RECORDS)
-            .any(|l| l.first() == Some(&b'{') && serde_json::from_slice::<serde_json::Value>(l).is_ok()) =>
-        {
-            Shape::Lines
-        }
+        _ if first_lines().skip(1).any(|l| l.first() == Some(&b'{') && serde_json::from_slice::<serde_json::Value>(l).is_ok()) => Shape::Lines,
         _ => Shape::NotALog,
     }
 }
 
 /// The shape of text that begins with an object; `None` when the text ends before it can be told.
-fn object_shape(text: &[u8], containers: &[String]) -> Option<Shape> {
+fn object_shape(text: &[u8], sources: &SourceSet) -> Option<Shape> {
+    let containers = &sources.containers.arrays;
     let mut first = None;
     let stop_at = |slot: &mut Option<(usize, usize)>, s, e| {
         *slot = Some((s, e));
@@ -75,10 +83,18 @@ fn object_shape(text: &[u8], containers: &[String]) -> Option<Shape> {
     let document = first.map_or(text, |(s, e)| &text[s..e]);
     let mut inside = None;
     Scanner::new(Level::Container, containers).scan_while(document, 0, &mut |s, e| stop_at(&mut inside, s, e));
-    if inside.is_some() || has_empty_container(document, containers) {
+    let is_known = |raw: &[u8]| std::str::from_utf8(raw).is_ok_and(|r| !unwrap(r, sources).events.is_empty());
+    // What a source knows as a record may have an array under a key that is elsewhere a container's.
+    let is_container = match inside {
+        Some((s, e)) => is_known(&document[s..e]) || first.is_none() || !is_known(document),
+        None => has_empty_container(document, containers),
+    };
+    if is_container {
         return Some(Shape::Container);
     }
-    first.map(|(s, e)| if text[s..e].contains(&b'\n') { Shape::Concatenated } else { Shape::Lines })
+    // Firehose writes objects without anything in between.
+    let goes_on = |e: usize| text[e..].iter().find(|b| **b == b'\n' || !b.is_ascii_whitespace()).is_some_and(|b| *b != b'\n');
+    first.map(|(s, e)| if text[s..e].contains(&b'\n') || goes_on(e) { Shape::Concatenated } else { Shape::Lines })
 }
 
 /// `{"Records": []}` holds no record and is still a container.
@@ -89,21 +105,50 @@ fn has_empty_container(document: &[u8], containers: &[String]) -> bool {
 }
 
 fn looks_like_csv(text: &[u8]) -> bool {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(&text[..text.len().min(1 << 20)]);
+    let text = &text[..text.len().min(1 << 20)];
+    let dialect = Dialect::of(text);
+    let mut reader = dialect.reader().has_headers(false).from_reader(&text[dialect.preamble..]);
     let mut rows = reader.byte_records();
     let Some(Ok(header)) = rows.next() else { return false };
     let named = header.len() >= 3 && header.iter().all(|h| !h.is_empty() && h.len() < 100 && std::str::from_utf8(h).is_ok());
     named && rows.next().is_none_or(|r| r.is_ok_and(|r| r.len() == header.len()))
 }
 
-/// The first records of a file, parsed, to tell its source.
-pub fn first_records(bytes: &[u8], shape: Shape, containers: &[String]) -> Vec<serde_json::Value> {
+/// How a CSV file is written.
+struct Dialect {
+    delimiter: u8,
+    /// Bytes before the header: PowerShell writes a line `#TYPE ...`, spreadsheets one of `sep=;`.
+    preamble: usize,
+}
+
+impl Dialect {
+    fn of(text: &[u8]) -> Dialect {
+        let body = &text[bom(text)..];
+        let line = |t: &[u8]| memchr::memchr(b'\n', t).map_or(t.len(), |at| at + 1);
+        let preamble = if body.starts_with(b"#TYPE ") || body.starts_with(b"sep=") { text.len() - body.len() + line(body) } else { 0 };
+        let header = &text[preamble..];
+        let header = &header[..line(header)];
+        let count = |d: u8| header.iter().filter(|b| **b == d).count();
+        // The comma wins where counts are equal.
+        let delimiter = [b'\t', b';', b','].into_iter().max_by_key(|d| count(*d)).unwrap_or(b',');
+        Dialect { delimiter, preamble }
+    }
+
+    fn reader(&self) -> csv::ReaderBuilder {
+        let mut builder = csv::ReaderBuilder::new();
+        builder.flexible(true).delimiter(self.delimiter);
+        builder
+    }
+}
+
+/// The first records of a file, to tell its source.
+pub fn first_records(bytes: &[u8], shape: Shape, sources: &SourceSet) -> Vec<Vec<u8>> {
     let bytes = &bytes[bom(bytes)..];
     let bytes = &bytes[..bytes.len().min(LOOK)];
     let mut out = Vec::new();
     let mut take = |raw: &[u8]| {
-        if let Ok(v @ serde_json::Value::Object(_)) = serde_json::from_slice(raw) {
-            out.push(v);
+        if !raw.trim_ascii().is_empty() {
+            out.push(raw.to_vec());
         }
         out.len() < LOOK_RECORDS
     };
@@ -113,7 +158,7 @@ pub fn first_records(bytes: &[u8], shape: Shape, containers: &[String]) -> Vec<s
         }),
         Shape::Array | Shape::Container | Shape::Concatenated => {
             let level = level_of(shape);
-            Scanner::new(level, containers).scan_while(bytes, 0, &mut |s, e| take(&bytes[s..e]));
+            Scanner::new(level, &sources.containers.arrays).scan_while(bytes, 0, &mut |s, e| take(&bytes[s..e]));
         }
         Shape::Csv => {
             csv_pieces(std::io::Cursor::new(bytes.to_vec()), &mut |piece| {
@@ -123,7 +168,7 @@ pub fn first_records(bytes: &[u8], shape: Shape, containers: &[String]) -> Vec<s
                 false
             });
         }
-        Shape::Empty | Shape::NotALog | Shape::Utf16 => {}
+        Shape::Empty | Shape::NotALog => {}
     }
     out
 }
@@ -139,13 +184,19 @@ pub fn level_of(shape: Shape) -> Level {
 
 /// Rows of a CSV file as JSON records keyed by the header; cells that hold JSON objects or arrays are taken as such,
 /// empty cells are absent. `emit` returns false to stop. Record numbers are given as faults' and spans' lines.
-pub fn csv_pieces(reader: impl Read, emit: &mut dyn FnMut(CsvPiece) -> bool) {
+pub fn csv_pieces(mut reader: impl Read, emit: &mut dyn FnMut(CsvPiece) -> bool) {
+    let mut head = Vec::new();
+    // An error comes again when the rest is read.
+    let _ = reader.by_ref().take(GLANCE as u64).read_to_end(&mut head);
+    let dialect = Dialect::of(&head);
+    let skipped = u32::from(dialect.preamble > 0);
+    head.drain(..dialect.preamble);
     // With the default terminator the reader's line numbers are one behind after CRLF.
-    let mut reader = csv::ReaderBuilder::new().flexible(true).terminator(csv::Terminator::Any(b'\n')).from_reader(reader);
+    let mut reader = dialect.reader().terminator(csv::Terminator::Any(b'\n')).from_reader(std::io::Cursor::new(head).chain(reader));
     let header: Vec<String> = match reader.byte_headers() {
         Ok(h) => h.iter().map(|c| String::from_utf8_lossy(c).trim_start_matches('\u{feff}').trim().to_owned()).collect(),
         Err(e) => {
-            emit(CsvPiece { faults: vec![(1, format!("the header cannot be read: {e}"))], ..CsvPiece::default() });
+            emit(CsvPiece { faults: vec![Fault::of(Some(1), format!("the header cannot be read: {e}"))], ..CsvPiece::default() });
             return;
         }
     };
@@ -156,18 +207,19 @@ pub fn csv_pieces(reader: impl Read, emit: &mut dyn FnMut(CsvPiece) -> bool) {
             Ok(false) => break,
             Ok(true) => {}
             Err(e) => {
-                piece.faults.push((0, super::unpack::describe(&std::io::Error::other(e.to_string()))));
+                piece.faults.push(Fault::of(None, super::unpack::describe(&std::io::Error::other(e.to_string()))));
                 break;
             }
         }
-        let line = row.position().map_or(0, |p| p.line()) as u32;
+        let line = row.position().map_or(0, |p| p.line()) as u32 + skipped;
         if row.len() == 1 && row.as_slice().trim_ascii().is_empty() {
             continue;
         }
         if row.len() != header.len() {
-            piece.faults.push((line, format!("the row has {} fields, the header has {}", row.len(), header.len())));
-        } else if let Err(e) = piece.push(&header, &row, line) {
-            piece.faults.push((line, e));
+            let reason = format!("the row has {} fields, the header has {}", row.len(), header.len());
+            piece.faults.push(Fault { record: Some(line), reason, raw: raw_row(&row, dialect.delimiter) });
+        } else if let Err(reason) = piece.push(&header, &row, line) {
+            piece.faults.push(Fault { record: Some(line), reason, raw: raw_row(&row, dialect.delimiter) });
         }
         if piece.bytes.len() >= super::split::CHUNK && !emit(std::mem::take(&mut piece)) {
             return;
@@ -185,8 +237,16 @@ pub struct CsvPiece {
     pub spans: Vec<(usize, usize)>,
     /// Line of each row.
     pub lines: Vec<u32>,
-    /// Rows that are not usable: line and reason.
-    pub faults: Vec<(u32, String)>,
+    /// Rows that are not usable, with their lines.
+    pub faults: Vec<Fault>,
+}
+
+/// A row as text again.
+fn raw_row(row: &csv::ByteRecord, delimiter: u8) -> Vec<u8> {
+    let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
+    let written = writer.write_byte_record(row).is_ok();
+    let bytes = writer.into_inner().unwrap_or_default();
+    if written { bytes.trim_ascii_end().to_vec() } else { Vec::new() }
 }
 
 impl CsvPiece {
@@ -224,6 +284,6 @@ impl CsvPiece {
 
 impl From<CsvPiece> for Piece {
     fn from(csv: CsvPiece) -> Piece {
-        Piece { bytes: csv.bytes, spans: csv.spans, first: 0, faults: csv.faults.into_iter().map(|(l, r)| ((l > 0).then_some(l), r)).collect() }
+        Piece { bytes: csv.bytes, spans: csv.spans, first: 0, faults: csv.faults }
     }
 }

@@ -1,15 +1,23 @@
 //! Sources: from paths on a command line to records, and the declarative mapping of each vendor's records.
 
+mod cef;
 pub mod chunk;
+pub mod container;
 pub mod discover;
 pub mod mapping;
 mod names;
 pub mod split;
 pub mod unpack;
+pub mod unwrap;
 pub mod walk;
 
 use crate::diag::UserError;
-use mapping::Mapping;
+use crate::event::value::{Kind, Value};
+use crate::rule::detection::{Fields, JsonRecord};
+use container::Containers;
+use mapping::{Detect, Mapping};
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use serde_json::Value as Json;
 use std::sync::Arc;
 
 /// All mappings of a run, sorted by id.
@@ -17,42 +25,113 @@ use std::sync::Arc;
 pub struct SourceSet {
     /// Compiled mappings.
     pub mappings: Vec<Arc<Mapping>>,
-    /// Every container key that some mapping names.
-    pub containers: Vec<String>,
+    /// What may stand around their records.
+    pub containers: Containers,
 }
 
+/// Name of the file that describes containers, and of the list of activities: they stand beside the mappings.
+pub const CONTAINERS_FILE: &str = "containers.yml";
+/// The list of activities.
+pub const ACTIVITIES_FILE: &str = "activities.yml";
+
 impl SourceSet {
-    /// Compiles mapping files given as (name, text).
+    /// Compiles mapping files given as (name, text); `containers.yml` and `activities.yml` among them are what their names say.
     pub fn load(files: &[(String, String)]) -> Result<SourceSet, UserError> {
-        let mut mappings = files.iter().map(|(name, text)| Mapping::parse(text, name).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+        let file_name = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
+        let mut containers = Containers::default();
+        for (name, text) in files.iter().filter(|(n, _)| file_name(n) == CONTAINERS_FILE) {
+            containers.add(Containers::parse(text, name)?);
+        }
+        let is_mapping = |name: &str| ![CONTAINERS_FILE, ACTIVITIES_FILE].contains(&file_name(name).as_str());
+        let of_mappings: Vec<&(String, String)> = files.iter().filter(|(n, _)| is_mapping(n)).collect();
+        let mut mappings = of_mappings.par_iter().map(|(name, text)| Mapping::parse(text, name).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
         mappings.sort_by(|a, b| a.id.cmp(&b.id));
         if let Some(pair) = mappings.windows(2).find(|w| w[0].id == w[1].id) {
-            return Err(UserError::new(format!("two mapping files have the id `{}`", pair[0].id))
+            return Err(UserError::new(format!("two mapping files have the id `{}`: {} and {}", pair[0].id, pair[0].file, pair[1].file))
                 .help("give one of them another id, or replace the defaults with --sources"));
         }
-        let mut containers: Vec<String> = mappings.iter().flat_map(|m| m.containers.clone()).collect();
-        containers.sort();
-        containers.dedup();
+        // Sources are kept as bytes.
+        if mappings.len() > usize::from(u8::MAX) {
+            return Err(UserError::new(format!("{} mapping files: a run takes at most {}", mappings.len(), u8::MAX)));
+        }
+        containers.add_arrays(mappings.iter().flat_map(|m| m.containers.clone()));
         Ok(SourceSet { mappings, containers })
     }
 
-    /// The source of a record: the mapping whose longest `has` list the record satisfies.
-    pub fn detect(&self, record: &serde_json::Value) -> Option<usize> {
-        use crate::rule::detection::{Fields, JsonRecord};
-        let fields = JsonRecord(record);
-        let has = |path: &str| {
-            let mut found = false;
-            fields.values(path, &mut |_| found = true);
-            found
-        };
+    /// One mapping alone, without containers.
+    pub fn only(mapping: &Arc<Mapping>) -> SourceSet {
+        SourceSet { mappings: vec![mapping.clone()], containers: Containers::default() }
+    }
+
+    /// The source of a record: of the mappings with an alternative that holds, the one that asks most.
+    pub fn detect(&self, record: &Json) -> Option<usize> {
         let mut best: Option<(usize, usize)> = None;
         for (i, mapping) in self.mappings.iter().enumerate() {
             for alternative in &mapping.detect {
-                if best.is_none_or(|(_, n)| alternative.len() > n) && alternative.iter().all(|p| has(&mapping.paths[*p])) {
-                    best = Some((i, alternative.len()));
+                if best.is_none_or(|(_, n)| alternative.weight > n) && holds(mapping, alternative, record) {
+                    best = Some((i, alternative.weight));
                 }
             }
         }
         best.map(|(i, _)| i)
+    }
+
+    /// Of the sources that do not know a record the one that comes nearest, with what the record lacks.
+    pub fn nearest(&self, record: &Json) -> Option<(usize, Vec<String>)> {
+        let mut best: Option<(usize, usize, Vec<String>)> = None;
+        for (i, mapping) in self.mappings.iter().enumerate() {
+            for alternative in &mapping.detect {
+                let path = |p: &usize| mapping.paths[*p].path.as_str();
+                let missing: Vec<String> = alternative.has.iter().map(path).filter(|p| !has_path(record, p)).map(str::to_owned).collect();
+                let there = alternative.has.len() - missing.len();
+                if !missing.is_empty() && there > 0 && best.as_ref().is_none_or(|(_, most, _)| there > *most) {
+                    best = Some((i, there, missing));
+                }
+            }
+        }
+        best.map(|(i, _, missing)| (i, missing))
+    }
+}
+
+fn holds(mapping: &Mapping, alternative: &Detect, record: &Json) -> bool {
+    let has = |path: &usize| has_path(record, &mapping.paths[*path].path);
+    alternative.has.iter().all(has)
+        && !alternative.without.iter().any(has)
+        && alternative.selection.as_ref().is_none_or(|s| s.holds(&Present(JsonRecord(record))))
+}
+
+/// Whether a record has a path; null counts.
+fn has_path(record: &Json, path: &str) -> bool {
+    let root = path.split('.').next().unwrap_or(path);
+    let Some(map) = record.as_object() else { return false };
+    if map.contains_key(path) {
+        return true;
+    }
+    // Most alternatives fail here. A key that holds dots itself begins with the root.
+    if !map.contains_key(root) && !map.keys().any(|k| k.len() > root.len() && path.starts_with(k.as_str())) {
+        return false;
+    }
+    let mut found = false;
+    JsonRecord(record).values(path, &mut |_| found = true);
+    found
+}
+
+/// A record as conditions of a mapping see it: null counts as absent.
+struct Present<'a>(JsonRecord<'a>);
+
+impl Fields for Present<'_> {
+    fn values(&self, field: &str, found: &mut dyn FnMut(Value<'_>)) {
+        if field.contains('[') {
+            return mapping::expr::select_in(self.0.0, field, found);
+        }
+        self.0.values(field, &mut |v| {
+            if !matches!(v.kind, Kind::Null | Kind::NullElement) {
+                found(v);
+            }
+        });
+    }
+
+    fn json(&self, field: &str, found: &mut dyn FnMut(&str)) {
+        self.0.json(field, found);
     }
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// Each part one value or several.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct LogSourceSpec {
+pub(in crate::source) struct LogSourceSpec {
     product: Option<Paths>,
     service: Option<Paths>,
     category: Option<Paths>,
@@ -21,7 +21,7 @@ pub(super) struct LogSourceSpec {
 /// One text or several.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Paths {
+pub(in crate::source) enum Paths {
     One(String),
     Many(Vec<String>),
 }
@@ -36,7 +36,7 @@ impl Paths {
 }
 
 /// Every combination of the values that an entry declares.
-pub(super) fn logsources(specs: &[LogSourceSpec]) -> Result<Vec<LogSource>, String> {
+pub(in crate::source) fn logsources(specs: &[LogSourceSpec]) -> Result<Vec<LogSource>, String> {
     let values =
         |part: &Option<Paths>| -> Vec<Option<String>> { part.as_ref().map_or_else(|| vec![None], |p| p.list().iter().map(|v| Some(v.clone())).collect()) };
     let mut out = Vec::new();
@@ -58,7 +58,7 @@ pub(super) fn logsources(specs: &[LogSourceSpec]) -> Result<Vec<LogSource>, Stri
 }
 
 /// Checks the aliases and gives each its paths as a list.
-pub(super) fn aliases(specs: &BTreeMap<String, Paths>) -> Result<BTreeMap<String, Vec<String>>, String> {
+pub(in crate::source) fn aliases(specs: &BTreeMap<String, Paths>) -> Result<BTreeMap<String, Vec<String>>, String> {
     let mut out = BTreeMap::new();
     for (alias, paths) in specs {
         let list = paths.list();

@@ -16,8 +16,26 @@ pub struct Piece {
     pub spans: Vec<(usize, usize)>,
     /// Record number of the first record (1-based), or line number for lines.
     pub first: u32,
-    /// What went wrong inside: record number and reason.
-    pub faults: Vec<(Option<u32>, String)>,
+    /// What went wrong inside.
+    pub faults: Vec<Fault>,
+}
+
+/// Why a record, or a file as a whole, could not be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The record's number; none where the file itself is meant.
+    pub record: Option<u32>,
+    /// The reason.
+    pub reason: String,
+    /// The record's bytes, as far as they were read.
+    pub raw: Vec<u8>,
+}
+
+impl Fault {
+    /// A fault without the record's bytes.
+    pub fn of(record: Option<u32>, reason: String) -> Fault {
+        Fault { record, reason, raw: Vec::new() }
+    }
 }
 
 /// Calls `emit` with pieces of whole lines. `emit` returns false to stop.
@@ -56,12 +74,12 @@ pub fn split_lines(head: Vec<u8>, mut rest: Box<dyn Read + Send>, emit: &mut dyn
             (None, false) if pending.len() <= MAX_RECORD => {
                 let want = pending.len() as u64;
                 if let Err(e) = rest.by_ref().take(want).read_to_end(&mut pending) {
-                    faults.push((None, super::unpack::describe(&e)));
+                    faults.push(Fault::of(None, super::unpack::describe(&e)));
                 }
                 if pending.len() as u64 == want { pending.len() } else { continue }
             }
             (None, false) => {
-                faults.push((Some(line), too_long()));
+                faults.push(Fault::of(Some(line), too_long()));
                 pending.clear();
                 skipping = true;
                 0
@@ -73,7 +91,7 @@ pub fn split_lines(head: Vec<u8>, mut rest: Box<dyn Read + Send>, emit: &mut dyn
         let first = line;
         line += lines;
         if let Some(Some(e)) = &ended {
-            faults.push((None, e.clone()));
+            faults.push(Fault::of(None, e.clone()));
         }
         if !bytes.is_empty() || !faults.is_empty() {
             emit(Piece { bytes, spans: Vec::new(), first, faults });
@@ -249,8 +267,8 @@ pub fn split_json(head: Vec<u8>, mut rest: Box<dyn Read + Send>, level: Level, c
         let first = next;
         next += spans.len() as u32;
         if tail.len() > MAX_RECORD {
-            faults.push((Some(next), too_long()));
-            faults.push((None, "the rest of the file was not read: its record boundaries are lost".into()));
+            faults.push(Fault::of(Some(next), too_long()));
+            faults.push(Fault::of(None, "the rest of the file was not read: its record boundaries are lost".into()));
             emit(Piece { bytes, spans, first, faults });
             return;
         }
@@ -268,11 +286,12 @@ pub fn split_json(head: Vec<u8>, mut rest: Box<dyn Read + Send>, level: Level, c
                 bytes.extend_from_slice(&tail);
                 spans.push((at, bytes.len()));
             } else if scanner.unfinished().is_some() {
-                faults.push((Some(next), "the record is cut off at the end of the file".into()));
+                let raw = tail[scanner.unfinished().unwrap_or(0).min(tail.len())..].to_vec();
+                faults.push(Fault { record: Some(next), reason: "the record is cut off at the end of the file".into(), raw });
             } else if !scanner.is_balanced() {
-                faults.push((None, "the file ends inside the document: it was cut off".into()));
+                faults.push(Fault::of(None, "the file ends inside the document: it was cut off".into()));
             }
-            faults.extend(error.map(|e| (None, e)));
+            faults.extend(error.map(|e| Fault::of(None, e)));
             emit(Piece { bytes, spans, first, faults });
             return;
         }

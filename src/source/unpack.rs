@@ -28,14 +28,38 @@ pub fn open(input: &Input, mut buffer: Vec<u8>, packed: &mut Vec<u8>) -> Result<
     if let Origin::File(path) = &input.origin
         && let Some(opened) = open_small_file(path, &mut buffer, packed)?
     {
-        return Ok(opened);
+        return Ok(in_utf8(opened));
     }
     let mut reader = reader(input)?;
-    Ok(match fill(&mut *reader, UNKNOWN_SIZE, &mut buffer) {
+    Ok(in_utf8(match fill(&mut *reader, UNKNOWN_SIZE, &mut buffer) {
         Err(fault) => Opened::Whole(buffer, Some(fault)),
         Ok(()) if buffer.len() > WHOLE_LIMIT => Opened::Stream(buffer, reader),
         Ok(()) => Opened::Whole(buffer, None),
-    })
+    }))
+}
+
+/// UTF-16, as PowerShell and some portals write it, becomes UTF-8; what is no UTF-16 in it becomes U+FFFD.
+fn in_utf8(opened: Opened) -> Opened {
+    let (Opened::Whole(head, _) | Opened::Stream(head, _)) = &opened;
+    // Without a byte order mark the zero beside the first bracket tells.
+    let encoding = match head.as_slice() {
+        [0xff, 0xfe, ..] | [b'{' | b'[', 0, ..] => encoding_rs::UTF_16LE,
+        [0xfe, 0xff, ..] | [0, b'{' | b'[', ..] => encoding_rs::UTF_16BE,
+        _ => return opened,
+    };
+    let decoder = |raw| encoding_rs_io::DecodeReaderBytesBuilder::new().encoding(Some(encoding)).build(raw);
+    match opened {
+        Opened::Whole(bytes, fault) => Opened::Whole(encoding.decode(&bytes).0.into_owned().into_bytes(), fault),
+        Opened::Stream(head, rest) => {
+            let raw: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(rest));
+            let mut reader = decoder(raw);
+            let mut buffer = Vec::new();
+            match fill(&mut reader, UNKNOWN_SIZE, &mut buffer) {
+                Ok(()) if buffer.len() > WHOLE_LIMIT => Opened::Stream(buffer, Box::new(reader)),
+                ended => Opened::Whole(buffer, ended.err()),
+            }
+        }
+    }
 }
 
 /// What a reader may give, where nothing tells, in bytes.

@@ -24,10 +24,10 @@ impl From<StateArg> for State {
 pub fn run(args: &RulesCoverageArgs) -> Outcome {
     let sources = settings::load_sources(&args.input.sources)?;
     let (rules, _) = settings::load_rule_set(&args.rules)?;
-    let found = settings::find_inputs(&args.input)?;
+    let found = settings::find_inputs(&args.input, args.talk.force)?;
     let bar = settings::progress(found.inputs.len(), &args.talk);
     let keys = KeySample::default();
-    let result = scan(ScanRequest {
+    let mut result = scan(ScanRequest {
         found,
         sources: &sources,
         rules: &rules,
@@ -36,9 +36,11 @@ pub fn run(args: &RulesCoverageArgs) -> Outcome {
         window: Window::Fixed(Period::ALL),
         threads: settings::threads(&args.input),
         render: Some(&|batch, row, bytes, _| keys.take(batch, row, bytes)),
+        rejects: args.input.rejects.is_some(),
         progress: &|n| bar.inc(n as u64),
     })?;
     bar.finish_and_clear();
+    settings::write_rejects(&mut result, &args.input, args.talk.force)?;
     settings::check_any_event(&result)?;
     settings::say_rejects(&result);
     let statuses = crate::cli::scan::statuses(&result, None);

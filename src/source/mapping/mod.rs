@@ -1,0 +1,138 @@
+//! The declarative mapping of one source: how its records are told apart and which column each field fills.
+
+mod compile;
+pub mod expr;
+mod select;
+mod spec;
+pub mod times;
+
+use crate::diag::UserError;
+use crate::event::Column;
+use crate::rule::detection::Detection;
+use crate::rule::meta::LogSource;
+pub use expr::{Expr, Row, RowFields};
+use select::Step;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use times::TimeField;
+
+/// Index into [`Mapping::paths`].
+pub type PathId = usize;
+
+/// A path of a record that the mapping reads.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PathRead {
+    /// The path.
+    pub path: String,
+    /// The JSON text of an object or array there is wanted.
+    pub json: bool,
+}
+
+/// An alternative by which records are known to be of the source.
+#[derive(Debug, Clone)]
+pub struct Detect {
+    /// Present.
+    pub has: Vec<PathId>,
+    /// Absent.
+    pub without: Vec<PathId>,
+    /// Holds.
+    pub selection: Option<Detection>,
+    /// How much it asks: of several sources whose alternatives hold, the one that asks most is meant.
+    pub weight: usize,
+}
+
+/// A column's expression and what it reads.
+#[derive(Debug, Clone)]
+pub struct ColumnExpr {
+    /// The column filled.
+    pub column: Column,
+    /// How.
+    pub expr: Expr,
+    /// Paths that it reads.
+    pub paths: Vec<PathId>,
+    /// Columns that it reads.
+    pub columns: Vec<Column>,
+}
+
+/// Events that a vendor delivers only where they are switched on.
+#[derive(Debug, Clone)]
+pub struct EventClass {
+    /// Id within the source.
+    pub id: String,
+    /// For people.
+    pub title: String,
+    /// Which records belong to it.
+    pub when: Detection,
+    /// Activities that only this class can show.
+    pub activities: Vec<String>,
+    /// Actions that only this class can show.
+    pub actions: Vec<String>,
+}
+
+/// A compiled mapping.
+#[derive(Debug, Clone)]
+pub struct Mapping {
+    /// Id of the source.
+    pub id: String,
+    /// Title for people.
+    pub title: String,
+    /// Name of its file.
+    pub file: String,
+    /// Sigma logsources that it answers to.
+    pub logsources: Vec<LogSource>,
+    /// Names by which public rules call a field, and the record's paths that hold it: a vendor rule that names an alias reads
+    /// the record's own field of that name, and in a record without one every value at these paths.
+    pub aliases: BTreeMap<String, Vec<String>>,
+    /// Alternatives, of which one must hold for a record of this source.
+    pub detect: Vec<Detect>,
+    /// Keys of a top-level object whose array holds the records, beside those of every source.
+    pub containers: Vec<String>,
+    /// Fields whose text is JSON.
+    pub json_text: Vec<String>,
+    /// The array of which each element is an event.
+    pub each: Option<String>,
+    /// Fields of the time, in order.
+    pub time: Vec<TimeField>,
+    /// Column expressions, in an order in which each reads only earlier ones.
+    pub columns: Vec<ColumnExpr>,
+    /// Every path read, each once.
+    pub paths: Vec<PathRead>,
+    /// Paths with brackets that conditions name.
+    pub selects: HashMap<String, (PathId, Vec<Step>)>,
+    /// First 12 hex digits of the file's SHA-256.
+    pub hash: String,
+    /// Actions that the activity table knows, folded; empty when the source has no table.
+    pub known_actions: HashSet<String>,
+    /// Activities that the mapping can give; `None` when it copies them from the record.
+    pub activities: Option<BTreeSet<String>>,
+    /// The vendor's names by activity, as the table has them.
+    pub activity_names: BTreeMap<String, BTreeSet<String>>,
+    /// How long the vendor keeps events, microseconds.
+    pub retention: Option<i64>,
+    /// How late events may be delivered, microseconds.
+    pub delivery_lag: Option<i64>,
+    /// Row counts at which the vendor's exports are cut.
+    pub export_limits: Vec<u64>,
+    /// Event classes that are switched on one by one.
+    pub classes: Vec<EventClass>,
+    /// The mapping's own tests, as written.
+    pub tests: Vec<yaml_serde::Value>,
+}
+
+impl Mapping {
+    /// Parses and compiles a mapping file.
+    pub fn parse(text: &str, file: &str) -> Result<Mapping, UserError> {
+        compile::mapping(text, file).map_err(|reason| {
+            UserError::new(format!("{file}: {reason}")).help("sources/README.md tells what a mapping file may hold; `auditmill sources lint` checks it")
+        })
+    }
+
+    /// The path of this text that is read for its values, not for its JSON.
+    pub fn plain_path(&self, path: &str) -> Option<PathId> {
+        self.paths.iter().position(|p| !p.json && p.path == path)
+    }
+
+    /// Whether records may have to be written anew before they are read.
+    pub fn rewrites(&self) -> bool {
+        self.each.is_some() || !self.json_text.is_empty()
+    }
+}
