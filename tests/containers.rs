@@ -203,3 +203,35 @@ fn rejected_records_are_written_and_can_be_read_again() {
     let (_, events) = events(&place, "rejects.ndjson");
     assert_eq!(events.iter().map(|r| r["event_id"].as_str()).collect::<Vec<_>>(), [Some("evt_2")]);
 }
+
+#[test]
+fn json_in_strings_is_read_and_what_only_looks_like_it_stays_text() {
+    let place = Place::new();
+    let source = "id: t\ntitle: T\nlogsource: [{product: t}]\ndetect: [{has: [t, by]}]\ntime: [t]\njson_text: [by, deep.list]\neach: events\n\
+        columns: {user: by.name, request: by, resource: deep.list.id, action: events.name}\n";
+    place.write("s/t.yml", source);
+    let t = "2024-01-15T10:00:00Z";
+    let records = [
+        json!({"t": t, "by": "{\"name\": \"ana\"}", "deep": {"list": "[{\"id\": \"r1\"}]"}}),
+        json!({"t": t, "by": {"name": "bob"}, "events": [{"name": "one"}, {"name": "two"}]}),
+        json!({"t": t, "by": "{broken", "events": [{"name": "three"}]}),
+        json!({"t": t, "by": "[1] and more", "events": []}),
+        json!({"t": t, "by": "{\"name\": \"eve\"}", "events": [[{"name": "four"}], [{"name": "five"}]]}),
+    ];
+    place.write("log", records.map(|r| r.to_string()).join("\n"));
+    let ran = place.run(&["events", "log", "--sources", "s"]).exits(0).says("7 records = 7 accepted");
+    let got: Vec<_> = ran.lines().iter().map(|r| ["record", "user", "resource", "action", "request"].map(|c| r[c].clone())).collect();
+    let null = Value::Null;
+    assert_eq!(
+        got,
+        [
+            [json!(1), json!("ana"), json!("r1"), null.clone(), null.clone()],
+            [json!(2), json!("bob"), null.clone(), json!("one"), null.clone()],
+            [json!(2), json!("bob"), null.clone(), json!("two"), null.clone()],
+            [json!(3), null.clone(), null.clone(), json!("three"), json!("{broken")],
+            [json!(4), null.clone(), null.clone(), null.clone(), json!("[1] and more")],
+            [json!(5), json!("eve"), null.clone(), json!("four"), null.clone()],
+            [json!(5), json!("eve"), null.clone(), json!("five"), null.clone()],
+        ]
+    );
+}

@@ -21,3 +21,4 @@ mod readme;
 mod renaming;
 mod rows;
 mod rule_tools;
+mod vendors;

@@ -59,6 +59,8 @@ pub struct Batch<'p> {
     masks: Masks,
     /// Whether the selection of an alternative holds, by its number and the codes of its fields.
     selected: HashMap<Box<[u32]>, bool, RandomState>,
+    /// The records are as they are to be read: none is to be written anew.
+    pub settled: bool,
     epoch: u32,
 }
 
@@ -69,12 +71,13 @@ impl Sink for Batch<'_> {
             self.late.offer(field, rank > rank::OWN, value);
         }
         if self.direct[field as usize] {
+            // One on, so that (0, 0) stays what an absent field has.
+            let start = self.arena.len() as u32 + 1;
             if value.kind.is_text() {
-                let start = self.arena.len() as u32;
                 self.arena.push_str(value.text);
-                self.row_direct.push((field, start, self.arena.len() as u32));
                 self.fields[field as usize].seen = true;
             }
+            self.row_direct.push((field, start, self.arena.len() as u32 + 1));
             return;
         }
         if !self.interned[field as usize] {
@@ -138,6 +141,7 @@ impl<'p> Batch<'p> {
             states: Vec::new(),
             masks: Masks::default(),
             selected: HashMap::default(),
+            settled: false,
             epoch: 0,
         }
     }
@@ -310,7 +314,7 @@ impl<'p> Batch<'p> {
             if let Some(&(start, end)) = self.direct_rows[field as usize].get(row as usize)
                 && end > start
             {
-                f(Value::str(&self.arena[start as usize..end as usize]));
+                f(Value::str(&self.arena[start as usize - 1..end as usize - 1]));
             }
             return;
         }
@@ -326,14 +330,17 @@ impl<'p> Batch<'p> {
     pub fn text(&self, field: FieldId, row: u32) -> Option<&str> {
         if self.direct[field as usize] {
             let &(start, end) = self.direct_rows[field as usize].get(row as usize)?;
-            return (end > start).then(|| &self.arena[start as usize..end as usize]);
+            return (end > start).then(|| &self.arena[start as usize - 1..end as usize - 1]);
         }
         self.fields[field as usize].dict.text(self.code(field, row))
     }
 
     /// Whether a field is present in a row.
     fn has(&self, field: FieldId, row: u32) -> bool {
-        if self.direct[field as usize] { self.text(field, row).is_some() } else { self.code(field, row) != ABSENT }
+        match self.direct[field as usize] {
+            true => self.direct_rows[field as usize].get(row as usize).is_some_and(|at| *at != (0, 0)),
+            false => self.code(field, row) != ABSENT,
+        }
     }
 
     /// Whether an alternative of the source's `detect` holds.
@@ -363,7 +370,7 @@ impl<'p> Batch<'p> {
     fn is_to_be_rewritten(&self, row: u32) -> bool {
         let is_json = |f: FieldId| {
             let mut found = false;
-            self.each_value(f, row, &mut |v| found |= v.kind == Kind::Str && v.text.trim_start().starts_with(['{', '[']));
+            self.each_value(f, row, &mut |v| found |= v.kind == Kind::Str && crate::source::unwrap::is_json_text(v.text));
             found
         };
         self.plan.each.is_some_and(|f| !self.fields[f as usize].extras(row).is_empty()) || self.plan.json_text.iter().any(|&f| is_json(f))
@@ -396,7 +403,7 @@ impl<'p> Batch<'p> {
     pub fn compute(&mut self, bytes: &[u8]) {
         self.masks.begin(self.plan.atoms, self.rows as usize);
         for row in 0..self.rows {
-            let shaped = self.is_shaped(row) && !self.is_to_be_rewritten(row);
+            let shaped = self.is_shaped(row) && (self.settled || !self.is_to_be_rewritten(row));
             let time = self.time(row).ok();
             let state = match (shaped, time) {
                 (true, Some(_)) => RowState::Accepted,

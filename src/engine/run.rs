@@ -402,12 +402,13 @@ impl<'a> Worker<'a> {
             self.finish_batch(file, s, bytes);
         }
         if !odd.is_empty() {
-            self.odd(file, bytes, odd, None);
+            self.odd(file, bytes, odd, None, false);
         }
     }
 
-    /// Records that are not of the file's source as they stand, or of none: each is unwrapped and told by itself.
-    fn odd(&mut self, file: u32, bytes: &[u8], odd: Vec<Placed>, not: Option<usize>) {
+    /// Records that are not of the file's source as they stand, or of none: each is unwrapped and told by itself. `not` is the
+    /// source that did not take them; what was `settled` then cannot be read in another way.
+    fn odd(&mut self, file: u32, bytes: &[u8], odd: Vec<Placed>, not: Option<usize>, settled: bool) {
         let sources = self.spec.sources;
         // Events by source: those that stand in the chunk as they are, and those that were unwrapped.
         let mut standing: BTreeMap<usize, Vec<Placed>> = BTreeMap::new();
@@ -435,7 +436,7 @@ impl<'a> Worker<'a> {
             let mut next = part;
             for event in found.events {
                 match event.text {
-                    Cow::Borrowed(_) if Some(event.source) == not => self.reject(file, Some(record), no_time(&self.spec.plans[event.source]), raw),
+                    Cow::Borrowed(_) if settled && Some(event.source) == not => self.reject(file, Some(record), no_time(&self.spec.plans[event.source]), raw),
                     Cow::Borrowed(_) => standing.entry(event.source).or_default().push(((start, end), record, part)),
                     Cow::Owned(text) => {
                         let at = texts.len();
@@ -455,8 +456,10 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// Events of one source, unwrapped as far as they can be.
     fn one_source(&mut self, file: u32, bytes: &[u8], source: usize, records: Vec<Placed>) {
         self.batches[source].clear();
+        self.batches[source].settled = true;
         self.batches[source].begin_chunk(bytes);
         for ((start, end), record, part) in records {
             if let Err(reason) = self.batches[source].add(&bytes[start..end], (start, end), record, part) {
@@ -473,9 +476,10 @@ impl<'a> Worker<'a> {
         batch.search_keywords(bytes);
         let odd = self.gather(file, source, bytes, batch);
         batch.clear();
+        let settled = std::mem::take(&mut batch.settled);
         self.batches = batches;
         if !odd.is_empty() {
-            self.odd(file, bytes, odd, Some(source));
+            self.odd(file, bytes, odd, Some(source), settled);
         }
     }
 

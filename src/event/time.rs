@@ -76,13 +76,24 @@ fn parse_general(text: &str, zone: chrono_tz::Tz) -> Option<Instant> {
         "%Y-%m-%dT%H:%M",
         "%Y-%m-%d %H:%M",
         "%Y/%m/%d %H:%M:%S%.f",
-        "%m/%d/%Y %I:%M:%S %p",
-        "%m/%d/%Y, %I:%M:%S %p",
+        "%m/%d/%Y %I:%M:%S%.f %p",
+        "%m/%d/%Y, %I:%M:%S%.f %p",
+        "%a %b %e %H:%M:%S %Y",
+        "%b %e %Y %H:%M:%S%.f",
     ];
     if text.len() > 64 || !text.is_ascii() {
-        return None;
+        // Some portals put narrow blanks before AM and PM.
+        let plain = text.replace(['\u{202f}', '\u{a0}'], " ");
+        return if text.len() <= 64 && plain.is_ascii() { parse_general(&plain, zone) } else { None };
+    }
+    // Windows PowerShell's JSON.
+    if let Some(millis) = text.strip_prefix("/Date(").and_then(|t| t.strip_suffix(")/")) {
+        return Some(Instant { micros: millis.parse::<i64>().ok()?.checked_mul(1000)?, zone_assumed: false });
     }
     let with_offset = |micros: i64| Instant { micros, zone_assumed: false };
+    if let Ok(t) = DateTime::parse_from_rfc2822(text) {
+        return Some(with_offset(t.timestamp_micros()));
+    }
     for format in ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f %#z"] {
         if let Ok(t) = DateTime::parse_from_str(text, format) {
             return Some(with_offset(t.timestamp_micros()));
@@ -220,6 +231,12 @@ mod tests {
             "1/15/2024 2:30:45 PM",
             "2024-01-15T14:30:45",
             "2024-01-15 14:30:45+00",
+            "1/15/2024, 2:30:45.000 PM",
+            "1/15/2024, 2:30:45\u{202f}PM",
+            "Mon, 15 Jan 2024 14:30:45 GMT",
+            "Mon Jan 15 14:30:45 2024",
+            "Jan 15 2024 14:30:45 UTC",
+            "/Date(1705329045000)/",
         ] {
             same(t);
         }

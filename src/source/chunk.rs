@@ -194,7 +194,7 @@ pub fn csv_pieces(mut reader: impl Read, emit: &mut dyn FnMut(CsvPiece) -> bool)
     // With the default terminator the reader's line numbers are one behind after CRLF.
     let mut reader = dialect.reader().terminator(csv::Terminator::Any(b'\n')).from_reader(std::io::Cursor::new(head).chain(reader));
     let header: Vec<String> = match reader.byte_headers() {
-        Ok(h) => h.iter().map(|c| String::from_utf8_lossy(c).trim_start_matches('\u{feff}').trim().to_owned()).collect(),
+        Ok(h) => h.iter().map(|c| heading(&String::from_utf8_lossy(c))).collect(),
         Err(e) => {
             emit(CsvPiece { faults: vec![Fault::of(Some(1), format!("the header cannot be read: {e}"))], ..CsvPiece::default() });
             return;
@@ -226,6 +226,12 @@ pub fn csv_pieces(mut reader: impl Read, emit: &mut dyn FnMut(CsvPiece) -> bool)
         }
     }
     emit(piece);
+}
+
+/// A heading as a field's name: Log Analytics puts the zone of its times behind it.
+fn heading(cell: &str) -> String {
+    let name = cell.trim_start_matches('\u{feff}').trim();
+    name.strip_suffix(" [UTC]").unwrap_or(name).to_owned()
 }
 
 /// Rows as JSON, each with its line.

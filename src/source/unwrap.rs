@@ -230,13 +230,17 @@ fn place<'t>(whole: &'t str, part: &str) -> Option<&'t str> {
     whole.get(start..start + part.len())
 }
 
+/// Whether a text is a JSON object or array.
+pub fn is_json_text(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
 /// Puts the JSON that a string holds in the string's place.
 fn inline<'r>(text: Cow<'r, str>, path: &str) -> Cow<'r, str> {
     let mut cuts: Vec<(usize, usize, String)> = Vec::new();
     for raw in values(&text, path) {
         if let Ok(inner) = serde_json::from_str::<String>(raw)
-            && inner.trim_start().starts_with(['{', '['])
-            && serde_json::from_str::<serde::de::IgnoredAny>(&inner).is_ok()
+            && is_json_text(&inner)
         {
             let start = raw.as_ptr() as usize - text.as_ptr() as usize;
             cuts.push((start, start + raw.len(), inner));

@@ -330,7 +330,8 @@ fn check_category(category: &str, place: &str) -> Result<(), String> {
     }
 }
 
-fn capture(pattern: &str) -> Result<Regex, String> {
+/// A regular expression with a group.
+pub fn capture(pattern: &str) -> Result<Regex, String> {
     let regex = Regex::new(pattern).map_err(|e| format!("capture: {e}"))?;
     match regex.captures_len() {
         1 => Err(format!("capture: `{pattern}` has no group: put what is wanted in parentheses")),

@@ -67,6 +67,7 @@ pub enum TimeSpec {
 #[serde(deny_unknown_fields)]
 pub struct FullTime {
     pub path: String,
+    pub capture: Option<String>,
     pub format: Option<String>,
     pub zone: Option<String>,
 }

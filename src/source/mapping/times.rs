@@ -4,6 +4,7 @@ use super::PathId;
 use super::spec::{TimeSpec, TimesSpec};
 use crate::event::time::{Instant, SECOND, local_to_utc, parse_time};
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use regex::Regex;
 
 /// Instants outside are no times of an audit log: 1980-01-01 to 2200-01-01, UTC microseconds.
 const PLAUSIBLE: std::ops::Range<i64> = 315_532_800 * SECOND..7_258_118_400 * SECOND;
@@ -13,6 +14,8 @@ const PLAUSIBLE: std::ops::Range<i64> = 315_532_800 * SECOND..7_258_118_400 * SE
 pub struct TimeField {
     /// Where it stands.
     pub path: PathId,
+    /// Its first group is the time.
+    pub capture: Option<Regex>,
     /// How it is written.
     pub format: TimeFormat,
     /// Zone of texts that name none.
@@ -42,6 +45,10 @@ pub enum NoTime {
 impl TimeField {
     /// The instant that a text means.
     pub fn read(&self, text: &str) -> Result<Instant, NoTime> {
+        let text = match &self.capture {
+            None => text,
+            Some(re) => re.captures(text).and_then(|c| c.get(1)).ok_or(NoTime::Unreadable)?.as_str(),
+        };
         let instant = match &self.format {
             TimeFormat::Text => parse_time(text, self.zone),
             TimeFormat::Epoch(per_second) => epoch(text.trim(), *per_second),
@@ -99,9 +106,9 @@ pub fn compile(spec: &TimesSpec, path: &mut dyn FnMut(&str) -> Result<PathId, St
     }
     list.iter()
         .map(|item| {
-            let (at, format, own) = match item {
-                TimeSpec::Path(p) => (p, None, None),
-                TimeSpec::Full(full) => (&full.path, full.format.as_deref(), full.zone.as_deref()),
+            let (at, capture, format, own) = match item {
+                TimeSpec::Path(p) => (p, None, None, None),
+                TimeSpec::Full(full) => (&full.path, full.capture.as_deref(), full.format.as_deref(), full.zone.as_deref()),
             };
             if at.contains('[') {
                 return Err(format!("time: `{at}`: a time is read by a plain path, without brackets"));
@@ -109,6 +116,7 @@ pub fn compile(spec: &TimesSpec, path: &mut dyn FnMut(&str) -> Result<PathId, St
             let zone = own.or(zone).unwrap_or("UTC");
             Ok(TimeField {
                 path: path(at).map_err(|e| format!("time: {e}"))?,
+                capture: capture.map(super::compile::capture).transpose().map_err(|e| format!("time: {e}"))?,
                 format: format_of(format)?,
                 zone: zone.parse().map_err(|_| format!("time.zone: `{zone}` is not a time zone"))?,
             })
@@ -142,7 +150,7 @@ mod tests {
     use crate::event::time::format_time;
 
     fn read(format: &str, text: &str) -> Result<String, NoTime> {
-        let field = TimeField { path: 0, format: format_of(Some(format)).expect("a format"), zone: chrono_tz::Europe::Berlin };
+        let field = TimeField { path: 0, capture: None, format: format_of(Some(format)).expect("a format"), zone: chrono_tz::Europe::Berlin };
         field.read(text).map(|i| format_time(i.micros))
     }
 
