@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod dict;
+pub mod pattern;
 pub mod secrets;
 pub mod time;
 pub mod value;

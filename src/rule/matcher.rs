@@ -1,10 +1,10 @@
 //! Leaf matchers: does one distinct value fit one pattern? Compiled once, asked once per distinct value.
 
 use crate::event::address::{Network, parse_address};
+use crate::event::pattern::Pattern;
 use crate::event::time::parse_time;
 use crate::event::value::{Kind, Number, Value, fold_case};
 use chrono::{DateTime, Datelike, Timelike, Utc};
-use regex::Regex;
 use std::cmp::Ordering;
 
 /// How a text is compared with a needle.
@@ -92,12 +92,12 @@ pub enum Matcher {
     /// A pattern with inner wildcards, over the folded text unless `cased`.
     Wildcard {
         /// Anchored, dot matches newline.
-        regex: Box<Regex>,
+        regex: Box<Pattern>,
         /// Upper and lower case differ.
         cased: bool,
     },
     /// A regular expression of the rule, over the text as it is.
-    Regex(Box<Regex>),
+    Regex(Box<Pattern>),
     /// An address in a network.
     Cidr(Network),
     /// A number compared exactly.

@@ -9,17 +9,15 @@ use super::matcher::{Matcher, NumberOp, TextOp, TimePart};
 use super::pipeline::PART;
 use super::vars::Vars;
 use crate::event::address::Network;
+use crate::event::pattern::{Flags, Pattern};
 use crate::event::value::{Number, fold_case};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use rsigma_parser::{
     ArrayQuantifier, ConditionExpr, DetectionItem, Modifier, Quantifier as SigmaQuantifier, SelectorPattern, SigmaValue, SpecialChar, StringPart,
 };
 use std::collections::BTreeMap;
-
-/// Largest compiled size of one regular expression, in bytes.
-const REGEX_SIZE_LIMIT: usize = 4 << 20;
 
 /// The selections and condition of a detection document.
 #[derive(Debug, Clone)]
@@ -554,9 +552,7 @@ fn number(value: &SigmaValue) -> Option<Number> {
 }
 
 fn regex(pattern: &str, ignore_case: bool, multiline: bool, dot_all: bool) -> Result<Matcher, Fault> {
-    let built =
-        RegexBuilder::new(pattern).case_insensitive(ignore_case).multi_line(multiline).dot_matches_new_line(dot_all).size_limit(REGEX_SIZE_LIMIT).build();
-    match built {
+    match Pattern::new(pattern, Flags { ignore_case, multi_line: multiline, dot_all }) {
         Ok(r) => Ok(Matcher::Regex(Box::new(r))),
         Err(e) => {
             let text = e.to_string();
@@ -668,7 +664,7 @@ fn text_matcher(parts: &[StringPart], asked: &Asked) -> Result<Matcher, Fault> {
     if !open_end {
         pattern.push('$');
     }
-    let regex = Regex::new(&pattern).map_err(|e| fault(e.to_string(), ""))?;
+    let regex = Pattern::new(&pattern, Flags::default()).map_err(|e| fault(e.to_string(), ""))?;
     Ok(Matcher::Wildcard { regex: Box::new(regex), cased: asked.cased })
 }
 

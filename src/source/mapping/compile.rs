@@ -5,6 +5,7 @@ use super::select;
 use super::spec::{ActivityEntry, ActivitySpec, DetectSpec, Document, ExprSpec, FullSpec, OneOrMany};
 use super::times;
 use super::{ColumnExpr, Detect, EventClass, Mapping, PathId, PathRead};
+use crate::event::pattern::{Flags, Pattern};
 use crate::event::time::parse_duration;
 use crate::event::value::fold_case;
 use crate::event::{CATEGORIES, Column};
@@ -12,7 +13,6 @@ use crate::rule::detection::Detection;
 use crate::rule::sigma::parse_detections;
 use crate::rule::vars::Vars;
 use crate::source::names::{aliases, logsources};
-use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Compiles a mapping file.
@@ -331,10 +331,10 @@ fn check_category(category: &str, place: &str) -> Result<(), String> {
 }
 
 /// A regular expression with a group.
-pub fn capture(pattern: &str) -> Result<Regex, String> {
-    let regex = Regex::new(pattern).map_err(|e| format!("capture: {e}"))?;
-    match regex.captures_len() {
-        1 => Err(format!("capture: `{pattern}` has no group: put what is wanted in parentheses")),
-        _ => Ok(regex),
+pub fn capture(pattern: &str) -> Result<Pattern, String> {
+    let parsed = regex_syntax::parse(pattern).map_err(|e| format!("capture: {e}"))?;
+    match parsed.properties().explicit_captures_len() {
+        0 => Err(format!("capture: `{pattern}` has no group: put what is wanted in parentheses")),
+        _ => Pattern::new(pattern, Flags::default()).map_err(|e| format!("capture: {e}")),
     }
 }

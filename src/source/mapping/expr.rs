@@ -4,9 +4,9 @@ use super::select::{self, Step};
 use super::{Mapping, PathId};
 use crate::event::Column;
 use crate::event::address::parse_address;
+use crate::event::pattern::Pattern;
 use crate::event::value::{Kind, Value, fold_case};
 use crate::rule::detection::{Detection, Fields};
-use regex::Regex;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use std::collections::HashMap;
@@ -71,7 +71,7 @@ pub struct Steps {
     /// Folded texts that are null.
     pub null_if: Vec<String>,
     /// Its first group is the value.
-    pub capture: Option<Regex>,
+    pub capture: Option<Pattern>,
     /// Conversions, one after another.
     pub convert: Vec<Convert>,
     /// By folded text without blanks at its ends.

@@ -2,9 +2,9 @@
 
 use super::PathId;
 use super::spec::{TimeSpec, TimesSpec};
+use crate::event::pattern::Pattern;
 use crate::event::time::{Instant, SECOND, local_to_utc, parse_time};
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
-use regex::Regex;
 
 /// Instants outside are no times of an audit log: 1980-01-01 to 2200-01-01, UTC microseconds.
 const PLAUSIBLE: std::ops::Range<i64> = 315_532_800 * SECOND..7_258_118_400 * SECOND;
@@ -15,7 +15,7 @@ pub struct TimeField {
     /// Where it stands.
     pub path: PathId,
     /// Its first group is the time.
-    pub capture: Option<Regex>,
+    pub capture: Option<Pattern>,
     /// How it is written.
     pub format: TimeFormat,
     /// Zone of texts that name none.
