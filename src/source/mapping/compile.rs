@@ -1,6 +1,6 @@
 //! From a mapping file's text to a [`Mapping`].
 
-use super::expr::{Expr, Piece, Steps};
+use super::expr::{Entry, Expr, Piece, Steps, Table};
 use super::select;
 use super::spec::{ActivityEntry, ActivitySpec, DetectSpec, Document, ExprSpec, FullSpec, OneOrMany};
 use super::times;
@@ -281,34 +281,33 @@ impl Compiler {
     fn activity(&mut self, spec: &ActivitySpec, column: Column) -> Result<Expr, String> {
         let key: Column = spec.key.parse().map_err(|()| format!("key `{}` is not an event column", spec.key))?;
         self.used_columns.push(key);
-        let mut table: HashMap<String, Vec<(Option<Detection>, String)>> = HashMap::new();
-        for (name, entries) in &spec.map {
-            let known = table.entry(fold_case(name.trim()).into_owned()).or_default();
-            for entry in entries.list() {
-                if let Some(value) = value_of(entry, column, name)? {
-                    known.push((entry.when.as_ref().map(|w| self.when(w)).transpose()?, value));
-                }
+        let mut entries: HashMap<String, Vec<Entry>> = HashMap::new();
+        for (name, list) in &spec.map {
+            let known = entries.entry(fold_case(name.trim()).into_owned()).or_default();
+            for entry in list.list() {
+                known.extend(self.entry(entry, column, name)?);
             }
         }
         let mut patterns = Vec::new();
         for entry in &spec.patterns {
-            let when = entry.when.as_ref().ok_or("an entry of patterns needs `when`")?;
-            let condition = self.when(when)?;
-            if let Some(value) = value_of(entry, column, "patterns")? {
-                patterns.push((condition, Expr::Const(value)));
+            if entry.when.is_none() {
+                return Err("an entry of patterns needs `when`".into());
             }
+            patterns.extend(self.entry(entry, column, "patterns")?);
         }
-        let mut parts = vec![Expr::Table(key, table)];
-        if !patterns.is_empty() {
-            parts.push(Expr::Cases(patterns));
+        let default = spec.default_category.clone().filter(|_| column == Column::Category);
+        default.as_deref().map_or(Ok(()), |c| check_category(c, "default_category"))?;
+        Ok(Expr::Table(Box::new(Table { key, entries, patterns, default })))
+    }
+
+    /// An entry of the activity table for a column; none where it leaves the category to those after it. An entry without an
+    /// activity says that there is none.
+    fn entry(&mut self, spec: &ActivityEntry, column: Column, name: &str) -> Result<Option<Entry>, String> {
+        let value = value_of(spec, column, name)?;
+        if value.is_none() && column == Column::Category {
+            return Ok(None);
         }
-        if column == Column::Category
-            && let Some(default) = &spec.default_category
-        {
-            check_category(default, "default_category")?;
-            parts.push(Expr::Const(default.clone()));
-        }
-        Ok(if parts.len() == 1 { parts.swap_remove(0) } else { Expr::First(parts) })
+        Ok(Some(Entry { when: spec.when.as_ref().map(|w| self.when(w)).transpose()?, value }))
     }
 }
 

@@ -50,10 +50,32 @@ pub enum Expr {
     First(Vec<Expr>),
     /// The first case whose condition holds.
     Cases(Vec<(Detection, Expr)>),
-    /// By the folded text of a column, blanks at its ends cut: the first entry without a condition, or whose condition holds.
-    Table(Column, HashMap<String, Vec<(Option<Detection>, String)>>),
+    /// By the text of a column.
+    Table(Box<Table>),
     /// Steps on the value of an expression.
     Steps(Box<Expr>, Box<Steps>),
+}
+
+/// A table of names: the first entry whose condition holds decides, also when it gives nothing.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// The column that is looked up.
+    pub key: Column,
+    /// By folded text, blanks at its ends cut.
+    pub entries: HashMap<String, Vec<Entry>>,
+    /// For texts that have no entry that holds.
+    pub patterns: Vec<Entry>,
+    /// For what no entry and no pattern decides.
+    pub default: Option<String>,
+}
+
+/// A condition and what it gives.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// None: it holds always.
+    pub when: Option<Detection>,
+    /// None: nothing.
+    pub value: Option<String>,
 }
 
 /// A part of a template.
@@ -187,11 +209,15 @@ impl Expr {
             Expr::Const(c) => Some((Kind::Str, c.clone())),
             Expr::First(list) => list.iter().find_map(|e| e.eval(row, mapping)),
             Expr::Cases(cases) => cases.iter().find(|(when, _)| when.holds(&RowFields(row, mapping))).and_then(|(_, then)| then.eval(row, mapping)),
-            Expr::Table(column, entries) => {
-                let (_, key) = first(false, &|f| row.column(*column, f))?;
-                let entries = entries.get(fold_case(key.trim()).as_ref())?;
-                let holds = |when: &Option<Detection>| when.as_ref().is_none_or(|w| w.holds(&RowFields(row, mapping)));
-                entries.iter().find(|(when, _)| holds(when)).map(|(_, value)| (Kind::Str, value.clone()))
+            Expr::Table(table) => {
+                let key = first(false, &|f| row.column(table.key, f));
+                let named = key.and_then(|(_, k)| table.entries.get(fold_case(k.trim()).as_ref()));
+                let holds = |e: &&Entry| e.when.as_ref().is_none_or(|w| w.holds(&RowFields(row, mapping)));
+                match named.into_iter().flatten().chain(&table.patterns).find(holds) {
+                    Some(entry) => entry.value.clone(),
+                    None => table.default.clone(),
+                }
+                .map(|value| (Kind::Str, value))
             }
             Expr::Steps(base, steps) => steps.apply(base.eval(row, mapping)),
         }
@@ -203,7 +229,7 @@ impl Expr {
             Expr::Path(p) => Some(vec![*p]),
             Expr::First(list) => list.iter().map(|e| if let Expr::Path(p) = e { Some(*p) } else { None }).collect(),
             Expr::Steps(base, _) => base.decided_by_first(),
-            Expr::Json(_) | Expr::Select(..) | Expr::Template(_) | Expr::Column(_) | Expr::Const(_) | Expr::Cases(_) | Expr::Table(..) => None,
+            Expr::Json(_) | Expr::Select(..) | Expr::Template(_) | Expr::Column(_) | Expr::Const(_) | Expr::Cases(_) | Expr::Table(_) => None,
         }
     }
 
