@@ -112,7 +112,7 @@ const SHAPES: &[(&str, &str, usize)] = &[
     ("azure_eventhub_records.json", "azure_activity", 20),
     ("cloudtrail_cloudwatch_subscription.json", "aws_cloudtrail", 6),
     ("cloudtrail_lookup_events.json", "aws_cloudtrail", 8),
-    ("entra_signin_portal.csv", "entra_signin", 14),
+    ("entra_signin_portal.csv", "entra_signin", 15),
     ("gcs_sink_00-00-00_00-59-59_S0.json", "gcp_audit", 25),
     ("github_bom_crlf_blank_lines.ndjson", "github_audit", 6),
     ("github_export_org.csv", "github_audit", 30),
