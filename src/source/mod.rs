@@ -6,6 +6,7 @@ pub mod container;
 pub mod discover;
 pub mod mapping;
 mod names;
+pub mod parquet;
 pub mod split;
 pub mod unpack;
 pub mod unwrap;
