@@ -295,8 +295,7 @@ impl<'a> Worker<'a> {
     fn reads_some_columns(&mut self, source: usize, head: &[serde_json::Value]) -> bool {
         let plan = &self.spec.plans[source];
         // What is unwrapped first may be of any source.
-        let unwraps = plan.each.is_some() || !plan.json_text.is_empty();
-        if self.spec.render.is_some() || self.spec.rejects || !plan.keywords.is_empty() || unwraps {
+        if self.spec.render.is_some() || self.spec.rejects || !plan.keywords.is_empty() || plan.mapping.rewrites() {
             return false;
         }
         // Events without an id are the same event when all of it is the same, in another file.
@@ -588,6 +587,8 @@ impl<'a> Worker<'a> {
     fn gather(&mut self, file: u32, source: usize, bytes: &[u8], batch: &mut Batch<'_>) -> Vec<Placed> {
         let mut odd = Vec::new();
         let mut rejects = Vec::new();
+        let relays = batch.plan.mapping.relays();
+        let mut before: (Option<u64>, i64, u32) = (None, 0, 0);
         let mut stat = std::mem::take(self.stat(file));
         let mut rows: Vec<u32> = vec![u32::MAX; batch.len()];
         for (row, kept) in rows.iter_mut().enumerate() {
@@ -616,8 +617,11 @@ impl<'a> Worker<'a> {
             self.out.by_source[source] += 1;
             let (start, end) = batch.spans[row];
             let part = batch.parts[row];
-            // The events of one record share its id.
-            let id = batch.event_id(row as u32).map_or(0, |id| self.hasher.hash_one((source as u8, part, id.as_ref())).max(1));
+            // The events of one record share its id; where they were mapped before, they stand one after another.
+            let named = batch.event_id(row as u32).map(|id| self.hasher.hash_one(id.as_ref()));
+            let repeat = if relays && named.is_some() && before.0 == named && before.1 == time { before.2 + 1 } else { 0 };
+            before = (named, time, repeat);
+            let id = named.map_or(0, |id| self.hasher.hash_one((source as u8, part, repeat, id)).max(1));
             // Of a row without an id, read in part, only a copy of the file surely holds the same.
             let file_of_part = self.partial.as_ref().filter(|_| id == 0).map_or(0, |table| table.digest);
             let content = self.hasher.hash_one((source as u8, file_of_part, &bytes[start..end]));
