@@ -143,19 +143,20 @@ fn zigzag(value: u64) -> i64 {
 pub fn check_footer(footer: &[u8]) -> Result<bool, String> {
     let mut cursor = Cursor { bytes: footer, at: 0 };
     let mut fault = None;
-    let mut encrypted = false;
+    let (mut encrypted, mut schema) = (false, false);
     let read = cursor.fields(0, &mut |cursor, number, kind| {
         encrypted |= number == 8;
         if number != 2 || kind != kind::LIST {
             return Some(false);
         }
+        schema = true;
         fault = check_schema(cursor)?;
         Some(true)
     });
     match (fault, read) {
         (Some(fault), _) => Err(fault),
-        (None, Some(())) => Ok(encrypted),
-        (None, None) => Err("its footer is damaged".into()),
+        (None, Some(())) if schema => Ok(encrypted),
+        _ => Err("its footer is damaged".into()),
     }
 }
 
