@@ -16,6 +16,7 @@ mod loading;
 mod loading_packs;
 mod outputs;
 mod pack;
+mod parquet;
 mod pipeline;
 mod readme;
 mod renaming;

@@ -235,6 +235,7 @@ pub struct TimelineArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum EventsFormat {
     Ndjson,
+    Parquet,
 }
 
 #[derive(Debug, Clone, Args)]

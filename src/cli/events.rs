@@ -1,18 +1,23 @@
 //! `auditmill events`
 
-use super::args::EventsArgs;
+use super::args::{EventsArgs, EventsFormat};
 use super::{Failure, Outcome, settings, worst};
+use crate::diag::UserError;
 use crate::engine::run::Keep;
 use crate::event::Column;
 use crate::finding::scan::{ScanRequest, scan};
 use crate::output::events::{render_event, write_events};
+use crate::output::parquet::write_parquet;
 use crate::output::write::{check_free, write_file};
 use crate::rule::load::RuleSet;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 pub fn run(args: EventsArgs) -> Outcome {
     if let Some(path) = &args.output {
         check_free(path, args.talk.force)?;
+    }
+    if args.format == EventsFormat::Parquet && args.output.is_none() && io::stdout().is_terminal() {
+        return Err(UserError::new("Parquet is not for a terminal").help("give -o FILE, or a pipe").into());
     }
     let asked = settings::period(&args.time)?;
     let sources = settings::load_sources(&args.input.sources)?;
@@ -39,11 +44,15 @@ pub fn run(args: EventsArgs) -> Outcome {
     settings::say_period(&asked, &result, &args.talk);
     let statuses = super::scan::statuses(&result, None);
     let spools = std::mem::take(&mut result.spools);
+    let write = |out: &mut dyn Write| match args.format {
+        EventsFormat::Ndjson => write_events(&result, spools, out),
+        EventsFormat::Parquet => write_parquet(&result, spools, out),
+    };
     match &args.output {
-        Some(path) => write_file(path, args.talk.force, |out| write_events(&result, spools, out))?,
+        Some(path) => write_file(path, args.talk.force, write)?,
         None => {
             let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-            write_events(&result, spools, &mut out).and_then(|()| out.flush()).map_err(Failure::from)?;
+            write(&mut out).and_then(|()| out.flush()).map_err(Failure::from)?;
         }
     }
     if !args.talk.quiet {

@@ -173,24 +173,38 @@ pub fn route(rule: &DetectionRule, mapping: &Mapping) -> Routing {
     if wanted.product.is_none() && wanted.service.is_none() && wanted.category.is_none() {
         return Routing::NoLogSource;
     }
-    if is_general(wanted, mapping) {
-        return Routing::Applies;
+    let fits = fits_all(rule, mapping) || !origins(rule, mapping).is_empty();
+    if fits { Routing::Applies } else { Routing::OtherSource }
+}
+
+/// Whether a rule's logsource names all records of a source.
+fn fits_all(rule: &DetectionRule, mapping: &Mapping) -> bool {
+    is_general(&rule.logsource, &mapping.id) || mapping.logsources.iter().any(|l| fits(rule, l))
+}
+
+/// Of events that were mapped before: the sources whose events a rule over event columns names, where it does not name them all.
+pub fn origins<'m>(rule: &DetectionRule, mapping: &'m Mapping) -> Vec<&'m str> {
+    if rule.taxonomy != Taxonomy::Columns || fits_all(rule, mapping) {
+        return Vec::new();
     }
+    let named = |(id, logsources): &&(String, Vec<LogSource>)| is_general(&rule.logsource, id) || logsources.iter().any(|l| fits(rule, l));
+    mapping.relayed.iter().filter(named).map(|(id, _)| id.as_str()).collect()
+}
+
+fn fits(rule: &DetectionRule, logsource: &LogSource) -> bool {
+    let wanted = &rule.logsource;
     let same = |a: &Option<String>, b: &Option<String>| match (a, b) {
         (None, _) => true,
         (Some(x), Some(y)) => x.eq_ignore_ascii_case(y),
         (Some(_), None) => false,
     };
-    let fits = |l: &LogSource| {
-        let category = if rule.taxonomy == Taxonomy::Columns { true } else { same(&wanted.category, &l.category) };
-        same(&wanted.product, &l.product) && same(&wanted.service, &l.service) && category
-    };
-    if mapping.logsources.iter().any(fits) { Routing::Applies } else { Routing::OtherSource }
+    let category = rule.taxonomy == Taxonomy::Columns || same(&wanted.category, &logsource.category);
+    same(&wanted.product, &logsource.product) && same(&wanted.service, &logsource.service) && category
 }
 
 /// `product: auditmill` means every source, with a source's id as `service` that one; the category is then the event's column.
-fn is_general(logsource: &LogSource, mapping: &Mapping) -> bool {
-    names_auditmill(logsource) && logsource.service.as_deref().is_none_or(|s| s.eq_ignore_ascii_case(&mapping.id))
+fn is_general(logsource: &LogSource, source: &str) -> bool {
+    names_auditmill(logsource) && logsource.service.as_deref().is_none_or(|s| s.eq_ignore_ascii_case(source))
 }
 
 fn names_auditmill(logsource: &LogSource) -> bool {
@@ -292,6 +306,15 @@ impl SourcePlan {
             let narrowed = self.condition(filter.taxonomy, &filter.selections, &filter.condition, &mut fields);
             node = Node::And(vec![node, narrowed]);
         }
+        let origins: Vec<String> = origins(rule, &self.mapping).into_iter().map(str::to_owned).collect();
+        if !origins.is_empty() {
+            let field = self.field(&FieldRef::Column(Column::Source));
+            let any = origins.into_iter().map(|needle| {
+                let matcher = Matcher::Text { op: TextOp::Exact, needle: needle.to_lowercase(), cased: false };
+                Node::Atom(self.atom(field, &format!("source {needle}"), &matcher))
+            });
+            node = Node::And(vec![Node::Or(any.collect()), node]);
+        }
         if let Some(category) = implied_category(rule) {
             let field = self.field(&FieldRef::Column(Column::Category));
             let matcher = Matcher::Text { op: TextOp::Exact, needle: category.to_lowercase(), cased: false };
@@ -320,7 +343,7 @@ impl SourcePlan {
                 let user = self.field(&FieldRef::Column(Column::User));
                 (Filled::UserKey(user), vec![user])
             }
-            FieldRef::Column(Column::Source) => (Filled::Source, Vec::new()),
+            FieldRef::Column(Column::Source) if !self.mapping.relays() => (Filled::Source, Vec::new()),
             FieldRef::Column(Column::Time) => (Filled::Time, Vec::new()),
             FieldRef::Column(column) => match self.mapping.columns.iter().position(|c| c.column == *column) {
                 None => (Filled::Never, Vec::new()),

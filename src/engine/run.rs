@@ -11,6 +11,7 @@ use crate::source::SourceSet;
 use crate::source::chunk::{Shape, bom, csv_pieces, first_records, level_of, shape};
 use crate::source::discover::Input;
 use crate::source::mapping::times::NoTime;
+use crate::source::parquet::{Contents, Stretch, Table};
 use crate::source::split::{Fault, Level, MAX_RECORD, Piece, Scanner, split_json, split_lines, too_long};
 use crate::source::unpack::{Opened, open};
 use crate::source::unwrap::unwrap;
@@ -18,9 +19,9 @@ use crate::source::walk::{DocumentSeed, Element, ElementSink, KeyMemory, RecordS
 use foldhash::quality::RandomState;
 use serde::de::{DeserializeSeed, Deserializer, Error as _};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::BuildHasher;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// Chunks that wait for a worker at one time.
 const QUEUE: usize = 4;
@@ -61,12 +62,17 @@ pub struct Spec<'a> {
     pub progress: &'a (dyn Fn(usize) + Sync),
 }
 
+#[derive(Default)]
 struct Job {
     file: u32,
     piece: Piece,
     lines: Vec<u32>,
     by_lines: bool,
     source: Option<usize>,
+    /// Rows still to be read, in place of a piece.
+    stretch: Option<Stretch>,
+    /// The table of which the piece holds some columns only.
+    partial: Option<Arc<Table>>,
 }
 
 #[derive(Default)]
@@ -116,6 +122,8 @@ struct Worker<'a> {
     reject_spool_at: u64,
     /// For each source the codes of the kept values, by retained field and code in the batch.
     recode: Vec<Recode>,
+    /// The table of which the records at hand hold some columns only.
+    partial: Option<Arc<Table>>,
     out: Gathered,
 }
 
@@ -151,6 +159,7 @@ impl<'a> Worker<'a> {
             spool_at: 0,
             reject_spool_at: 0,
             recode: spec.plans.iter().map(|_| Recode::default()).collect(),
+            partial: None,
             out,
         }
     }
@@ -160,18 +169,27 @@ impl<'a> Worker<'a> {
             match work {
                 Work::File(i) => {
                     self.file(i);
-                    {
-                        let mut queue = self.shared.lock();
-                        queue.producers -= 1;
-                    }
-                    self.shared.changed.notify_all();
+                    self.produced();
                     (self.spec.progress)(1);
                 }
                 Work::Piece(job) => {
                     self.shared.changed.notify_all();
+                    let produces = job.stretch.is_some();
                     self.piece(job);
+                    if produces {
+                        self.produced();
+                    }
                 }
             }
+        }
+        self.shared.changed.notify_all();
+    }
+
+    /// What was taken from the queue gives no more jobs.
+    fn produced(&self) {
+        {
+            let mut queue = self.shared.lock();
+            queue.producers -= 1;
         }
         self.shared.changed.notify_all();
     }
@@ -180,6 +198,7 @@ impl<'a> Worker<'a> {
         let mut queue = self.shared.lock();
         loop {
             if let Some(job) = queue.jobs.pop_front() {
+                queue.producers += usize::from(job.stretch.is_some());
                 return Some(Work::Piece(job));
             }
             if queue.next_file < self.spec.inputs.len() {
@@ -249,7 +268,65 @@ impl<'a> Worker<'a> {
                 self.buffer = bytes;
             }
             Ok(Opened::Stream(head, rest)) => self.stream(file, head, rest),
+            Ok(Opened::Parquet(contents)) => self.table(file, contents),
         }
+    }
+
+    /// Offers the row groups of a table, each with the columns that somebody reads.
+    fn table(&mut self, file: u32, contents: Contents) {
+        let table = match Table::open(contents) {
+            Ok(table) => Arc::new(table),
+            Err(reason) => return self.reject(file, None, reason, &[]),
+        };
+        self.stat(file).containers.insert("Parquet".into());
+        let head: Vec<serde_json::Value> = table.head().into_iter().map(serde_json::Value::Object).collect();
+        let source = head.iter().find_map(|r| self.spec.sources.detect(r));
+        let columns = source.filter(|s| self.reads_some_columns(*s, &head)).and_then(|s| {
+            let trie = &self.spec.plans[s].trie;
+            table.columns(&|name| trie.has_root(name))
+        });
+        for group in 0..table.groups() {
+            let stretch = Stretch { table: table.clone(), group, columns: columns.clone() };
+            self.offer(Job { file, source, stretch: Some(stretch), ..Job::default() });
+        }
+    }
+
+    /// Whether the plan's own columns are all that is wanted of a table's rows.
+    fn reads_some_columns(&mut self, source: usize, head: &[serde_json::Value]) -> bool {
+        let plan = &self.spec.plans[source];
+        // What is unwrapped first may be of any source.
+        if self.spec.render.is_some() || self.spec.rejects || !plan.keywords.is_empty() || plan.mapping.rewrites() {
+            return false;
+        }
+        // Events without an id are the same event when all of it is the same, in another file.
+        self.spec.inputs.len() == 1 || self.have_ids(source, head)
+    }
+
+    fn have_ids(&mut self, source: usize, records: &[serde_json::Value]) -> bool {
+        let mut bytes = Vec::new();
+        let mut spans = Vec::new();
+        for record in records {
+            let start = bytes.len();
+            bytes.extend_from_slice(record.to_string().as_bytes());
+            spans.push((start, bytes.len()));
+        }
+        let batch = &mut self.batches[source];
+        batch.clear();
+        batch.begin_chunk(&bytes);
+        for span in spans {
+            let _ = batch.add(&bytes[span.0..span.1], span, 1, 0);
+        }
+        batch.compute(&bytes);
+        let all = (0..batch.len() as u32).all(|row| batch.event_id(row).is_some());
+        batch.clear();
+        all
+    }
+
+    /// Reads a row group; its pieces are jobs of their own.
+    fn stretch(&mut self, file: u32, stretch: &Stretch, source: Option<usize>) {
+        let columns = stretch.columns.as_ref().map(|c| c.as_slice());
+        let partial = stretch.columns.as_ref().map(|_| stretch.table.clone());
+        stretch.table.read(stretch.group, columns, &mut |piece| self.offer(Job { file, piece, source, partial: partial.clone(), ..Job::default() }));
     }
 
     /// The source whose records stand in the file as they are; none where they are to be told one by one.
@@ -303,7 +380,7 @@ impl<'a> Worker<'a> {
     fn csv(&mut self, file: u32, reader: impl std::io::Read, source: Option<usize>) {
         csv_pieces(reader, &mut |mut csv| {
             let lines = std::mem::take(&mut csv.lines);
-            self.offer(Job { file, piece: csv.into(), lines, by_lines: false, source });
+            self.offer(Job { file, piece: csv.into(), lines, source, ..Job::default() });
             true
         });
     }
@@ -314,7 +391,7 @@ impl<'a> Worker<'a> {
         let source = self.source_of(&head, shape);
         self.stat(file).containers.insert(shape.describe().into());
         head.drain(..bom(&head));
-        let mut emit = |piece: Piece, by_lines: bool| self.offer(Job { file, piece, lines: Vec::new(), by_lines, source });
+        let mut emit = |piece: Piece, by_lines: bool| self.offer(Job { file, piece, by_lines, source, ..Job::default() });
         match shape {
             Shape::Lines => split_lines(head, rest, &mut |p| emit(p, true)),
             Shape::Csv => self.csv(file, std::io::Read::chain(std::io::Cursor::new(head), rest), source),
@@ -325,6 +402,10 @@ impl<'a> Worker<'a> {
     }
 
     fn piece(&mut self, job: Job) {
+        if let Some(stretch) = &job.stretch {
+            return self.stretch(job.file, stretch, job.source);
+        }
+        self.partial = job.partial;
         self.faults(job.file, job.piece.faults);
         if job.by_lines {
             self.records(job.file, &job.piece.bytes, Layout::Lines(job.piece.first), job.source);
@@ -332,6 +413,7 @@ impl<'a> Worker<'a> {
             let numbers = if job.lines.is_empty() { (0..job.piece.spans.len() as u32).map(|i| job.piece.first + i).collect() } else { job.lines };
             self.records(job.file, &job.piece.bytes, Layout::Spans(&job.piece.spans, &numbers), job.source);
         }
+        self.partial = None;
     }
 
     /// The fast way: one walk over a whole document. Gives up (false) when anything is out of the ordinary.
@@ -409,6 +491,9 @@ impl<'a> Worker<'a> {
     /// Records that are not of the file's source as they stand, or of none: each is unwrapped and told by itself. `not` is the
     /// source that did not take them; what was `settled` then cannot be read in another way.
     fn odd(&mut self, file: u32, bytes: &[u8], odd: Vec<Placed>, not: Option<usize>, settled: bool) {
+        if let Some(table) = self.partial.take() {
+            return self.odd_whole(file, &table, odd, not);
+        }
         let sources = self.spec.sources;
         // Events by source: those that stand in the chunk as they are, and those that were unwrapped.
         let mut standing: BTreeMap<usize, Vec<Placed>> = BTreeMap::new();
@@ -456,6 +541,21 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// Which source a record is of shows in all of its columns only.
+    fn odd_whole(&mut self, file: u32, table: &Table, odd: Vec<Placed>, not: Option<usize>) {
+        let mut left: BTreeSet<u32> = odd.into_iter().map(|(_, record, _)| record).collect();
+        let (Some(&first), Some(&last)) = (left.first(), left.last()) else { return };
+        let read = table.reread(first, last, &mut |piece| {
+            let placed = piece.spans.iter().zip(piece.first..).filter(|(_, record)| left.remove(record)).map(|(span, record)| (*span, record, 0)).collect();
+            self.odd(file, &piece.bytes, placed, not, false);
+            self.faults(file, piece.faults.into_iter().filter(|f| f.record.is_some_and(|r| left.remove(&r))).collect());
+        });
+        let reason = read.err().unwrap_or_else(|| "it is not there any more".into());
+        for record in left {
+            self.reject(file, Some(record), format!("the row cannot be read with all of its columns: {reason}"), &[]);
+        }
+    }
+
     /// Events of one source, unwrapped as far as they can be.
     fn one_source(&mut self, file: u32, bytes: &[u8], source: usize, records: Vec<Placed>) {
         self.batches[source].clear();
@@ -487,6 +587,8 @@ impl<'a> Worker<'a> {
     fn gather(&mut self, file: u32, source: usize, bytes: &[u8], batch: &mut Batch<'_>) -> Vec<Placed> {
         let mut odd = Vec::new();
         let mut rejects = Vec::new();
+        let relays = batch.plan.mapping.relays();
+        let mut before: (Option<u64>, i64, u32) = (None, 0, 0);
         let mut stat = std::mem::take(self.stat(file));
         let mut rows: Vec<u32> = vec![u32::MAX; batch.len()];
         for (row, kept) in rows.iter_mut().enumerate() {
@@ -514,10 +616,15 @@ impl<'a> Worker<'a> {
             stat.cover(time);
             self.out.by_source[source] += 1;
             let (start, end) = batch.spans[row];
-            let content = self.hasher.hash_one((source as u8, &bytes[start..end]));
             let part = batch.parts[row];
-            // The events of one record share its id.
-            let id = batch.event_id(row as u32).map_or(0, |id| self.hasher.hash_one((source as u8, part, id.as_ref())).max(1));
+            // The events of one record share its id; where they were mapped before, they stand one after another.
+            let named = batch.event_id(row as u32).map(|id| self.hasher.hash_one(id.as_ref()));
+            let repeat = if relays && named.is_some() && before.0 == named && before.1 == time { before.2 + 1 } else { 0 };
+            before = (named, time, repeat);
+            let id = named.map_or(0, |id| self.hasher.hash_one((source as u8, part, repeat, id)).max(1));
+            // Of a row without an id, read in part, only a copy of the file surely holds the same.
+            let file_of_part = self.partial.as_ref().filter(|_| id == 0).map_or(0, |table| table.digest);
+            let content = self.hasher.hash_one((source as u8, file_of_part, &bytes[start..end]));
             let seconds = u32::try_from(time.div_euclid(SECOND).max(0)).unwrap_or(u32::MAX);
             self.out.index.push(IndexEntry { id, content, file, record, part, seconds, outcome: batch.outcome(row as u32) });
             let active = match self.spec.keep {

@@ -302,7 +302,10 @@ impl Scan<'_> {
     /// A kept row's value of a column that was retained.
     pub fn column(&self, column: Column, row: u32) -> Option<&str> {
         match column {
-            Column::Source => self.sources.mappings.get(self.rows.source[row as usize] as usize).map(|m| m.id.as_str()),
+            // Events that were mapped before bring their source along.
+            Column::Source if self.sources.mappings.get(self.rows.source[row as usize] as usize).is_none_or(|m| !m.relays()) => {
+                self.sources.mappings.get(self.rows.source[row as usize] as usize).map(|m| m.id.as_str())
+            }
             Column::EventId => self.rows.event_id(row),
             _ => self.field(&FieldRef::Column(column)).and_then(|f| self.rows.text(f, row)),
         }

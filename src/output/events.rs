@@ -27,7 +27,7 @@ pub fn render_event(batch: &Batch<'_>, row: u32, bytes: &[u8], show_secrets: boo
                 event_id = batch.event_id(row);
                 event_id.as_deref()
             }
-            Column::Source => Some(&plan.mapping.id),
+            Column::Source if !plan.mapping.relays() => Some(&plan.mapping.id),
             Column::Time => {
                 formatted = format_time(batch.times[row as usize]);
                 Some(&formatted)
@@ -67,6 +67,21 @@ pub fn write_rejects(scan: &Scan<'_>, spools: Vec<Option<File>>, out: &mut dyn W
 /// Writes spooled lines, the file's name put in front of each.
 fn write_spooled<'s>(scan: &Scan<'_>, lines: impl Iterator<Item = &'s Spooled>, spools: Vec<Option<File>>, out: &mut dyn Write) -> io::Result<()> {
     let names: Vec<String> = scan.files.iter().map(|f| serde_json::to_string(&f.name).unwrap_or_default()).collect();
+    each_spooled(lines, spools, &mut |spooled, line| {
+        write!(out, "{{\"file\":{}", names[spooled.file as usize])?;
+        out.write_all(line)
+    })
+}
+
+/// Reads the rendered events of the period back, in the order of time, file, record.
+pub fn each_event(scan: &Scan<'_>, spools: Vec<Option<File>>, each: EachLine<'_>) -> io::Result<()> {
+    each_spooled(scan.spooled.iter().filter(|s| scan.period.contains(s.time)), spools, each)
+}
+
+/// Takes a line without its file, which stands beside it.
+pub type EachLine<'e> = &'e mut dyn FnMut(&Spooled, &[u8]) -> io::Result<()>;
+
+fn each_spooled<'s>(lines: impl Iterator<Item = &'s Spooled>, spools: Vec<Option<File>>, each: EachLine<'_>) -> io::Result<()> {
     let mut readers: Vec<Option<(BufReader<File>, u64)>> = spools.into_iter().map(|s| s.map(|f| (BufReader::with_capacity(1 << 16, f), u64::MAX))).collect();
     let mut line = Vec::new();
     for spooled in lines {
@@ -79,8 +94,7 @@ fn write_spooled<'s>(scan: &Scan<'_>, lines: impl Iterator<Item = &'s Spooled>, 
         line.resize(spooled.len as usize, 0);
         reader.read_exact(&mut line)?;
         *at = spooled.offset + u64::from(spooled.len);
-        write!(out, "{{\"file\":{}", names[spooled.file as usize])?;
-        out.write_all(&line)?;
+        each(spooled, &line)?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ pub mod json;
 pub mod junit;
 pub mod lint;
 pub mod matches;
+pub mod parquet;
 pub mod rules;
 pub mod table;
 pub mod timeline;

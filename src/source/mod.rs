@@ -6,6 +6,7 @@ pub mod container;
 pub mod discover;
 pub mod mapping;
 mod names;
+pub mod parquet;
 pub mod split;
 pub mod unpack;
 pub mod unwrap;
@@ -44,7 +45,7 @@ impl SourceSet {
         }
         let is_mapping = |name: &str| ![CONTAINERS_FILE, ACTIVITIES_FILE].contains(&file_name(name).as_str());
         let of_mappings: Vec<&(String, String)> = files.iter().filter(|(n, _)| is_mapping(n)).collect();
-        let mut mappings = of_mappings.par_iter().map(|(name, text)| Mapping::parse(text, name).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+        let mut mappings = of_mappings.par_iter().map(|(name, text)| Mapping::parse(text, name)).collect::<Result<Vec<_>, _>>()?;
         mappings.sort_by(|a, b| a.id.cmp(&b.id));
         if let Some(pair) = mappings.windows(2).find(|w| w[0].id == w[1].id) {
             return Err(UserError::new(format!("two mapping files have the id `{}`: {} and {}", pair[0].id, pair[0].file, pair[1].file))
@@ -54,8 +55,10 @@ impl SourceSet {
         if mappings.len() > usize::from(u8::MAX) {
             return Err(UserError::new(format!("{} mapping files: a run takes at most {}", mappings.len(), u8::MAX)));
         }
+        let others: Vec<_> = mappings.iter().filter(|m| !m.relays()).map(|m| (m.id.clone(), m.logsources.clone())).collect();
+        mappings.iter_mut().filter(|m| m.relays()).for_each(|m| m.relayed = others.clone());
         containers.add_arrays(mappings.iter().flat_map(|m| m.containers.clone()));
-        Ok(SourceSet { mappings, containers })
+        Ok(SourceSet { mappings: mappings.into_iter().map(Arc::new).collect(), containers })
     }
 
     /// One mapping alone, without containers.

@@ -1,6 +1,7 @@
 //! Opens an input and unpacks it by its content, never by its name; every size is bounded.
 
 use super::discover::{Input, Origin};
+use super::parquet;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 
@@ -13,6 +14,7 @@ const BOMB_FLOOR: u64 = 256 << 20;
 /// Unpacked bytes for each packed byte, beyond which an input is taken for a decompression bomb.
 const BOMB_RATIO: u64 = 400;
 
+const LARGE_PARQUET: &str = "a Parquet file of more than 1 GiB in an archive or a stream is not read: unpack it first";
 const NESTED_ARCHIVE: &str = "a zip archive inside an archive or a stream is not opened: unpack it first";
 
 /// An opened input.
@@ -21,6 +23,8 @@ pub enum Opened {
     Whole(Vec<u8>, Option<String>),
     /// Its beginning and the rest to be read.
     Stream(Vec<u8>, Box<dyn Read + Send>),
+    /// A Parquet file: what it holds is told at its end.
+    Parquet(parquet::Contents),
 }
 
 /// Opens and begins to unpack an input. `buffer` is reused for the bytes, `packed` for the file as it stands.
@@ -28,19 +32,33 @@ pub fn open(input: &Input, mut buffer: Vec<u8>, packed: &mut Vec<u8>) -> Result<
     if let Origin::File(path) = &input.origin
         && let Some(opened) = open_small_file(path, &mut buffer, packed)?
     {
-        return Ok(in_utf8(opened));
+        return told(opened);
     }
     let mut reader = reader(input)?;
-    Ok(in_utf8(match fill(&mut *reader, UNKNOWN_SIZE, &mut buffer) {
+    told(match fill(&mut *reader, UNKNOWN_SIZE, &mut buffer) {
         Err(fault) => Opened::Whole(buffer, Some(fault)),
         Ok(()) if buffer.len() > WHOLE_LIMIT => Opened::Stream(buffer, reader),
         Ok(()) => Opened::Whole(buffer, None),
-    }))
+    })
+}
+
+/// What is neither text nor packed is told by its first bytes.
+fn told(opened: Opened) -> Result<Opened, String> {
+    match opened {
+        Opened::Whole(bytes, _) if parquet::is_encrypted(&bytes) => Err(parquet::encrypted()),
+        Opened::Whole(head, fault) if parquet::begins(&head) => fault.map_or_else(|| Ok(Opened::Parquet(head.into())), Err),
+        Opened::Stream(mut head, rest) if parquet::begins(&head) => {
+            let limit = PACKED_WHOLE_LIMIT * 16;
+            rest.take(limit).read_to_end(&mut head).map_err(|e| describe(&e))?;
+            if head.len() as u64 > limit { Err(LARGE_PARQUET.into()) } else { Ok(Opened::Parquet(head.into())) }
+        }
+        text => Ok(in_utf8(text)),
+    }
 }
 
 /// UTF-16, as PowerShell and some portals write it, becomes UTF-8; what is no UTF-16 in it becomes U+FFFD.
 fn in_utf8(opened: Opened) -> Opened {
-    let (Opened::Whole(head, _) | Opened::Stream(head, _)) = &opened;
+    let (Opened::Whole(head, _) | Opened::Stream(head, _)) = &opened else { return opened };
     // Without a byte order mark the zero beside the first bracket tells.
     let encoding = match head.as_slice() {
         [0xff, 0xfe, ..] | [b'{' | b'[', 0, ..] => encoding_rs::UTF_16LE,
@@ -59,6 +77,7 @@ fn in_utf8(opened: Opened) -> Opened {
                 ended => Opened::Whole(buffer, ended.err()),
             }
         }
+        Opened::Parquet(_) => opened,
     }
 }
 
@@ -92,7 +111,8 @@ fn open_small_file(path: &std::path::Path, buffer: &mut Vec<u8>, packed: &mut Ve
     let mut file = File::open(path).map_err(|e| describe(&e))?;
     let size = file.metadata().map(|m| m.len()).unwrap_or(u64::MAX);
     if size > PACKED_WHOLE_LIMIT {
-        return Ok(None);
+        let is_regular = file.metadata().is_ok_and(|m| m.is_file());
+        return if is_regular { parquet::of_file(file, size).map(|found| found.map(Opened::Parquet)) } else { Ok(None) };
     }
     packed.clear();
     packed.reserve(size as usize + 1);
@@ -108,6 +128,7 @@ fn open_small_file(path: &std::path::Path, buffer: &mut Vec<u8>, packed: &mut Ve
             Err(e) => Err(describe(&e)),
         },
         [b'P', b'K', 3, 4, ..] => return Err(NESTED_ARCHIVE.into()),
+        _ if parquet::begins(packed) => return Ok(Some(Opened::Parquet(std::mem::take(packed).into()))),
         _ if packed.len() > WHOLE_LIMIT => return Ok(None),
         _ => {
             std::mem::swap(buffer, packed);

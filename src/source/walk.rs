@@ -107,6 +107,11 @@ impl Trie {
         edge
     }
 
+    /// Whether some path begins with this key of the record.
+    pub fn has_root(&self, key: &str) -> bool {
+        self.find(0, key) != NO_NODE
+    }
+
     fn find(&self, node: u32, key: &str) -> u32 {
         self.nodes[node as usize].edges.get(key).copied().unwrap_or(NO_NODE)
     }

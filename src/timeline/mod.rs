@@ -9,7 +9,8 @@ use crate::event::value::fold_case;
 use crate::finding::scan::Scan;
 
 /// Columns that a timeline shows.
-pub const COLUMNS: [Column; 13] = [
+pub const COLUMNS: [Column; 14] = [
+    Column::Source,
     Column::User,
     Column::UserKey,
     Column::Action,

@@ -30,7 +30,8 @@ pub fn mapping(text: &str, file: &str) -> Result<Mapping, String> {
     let mut columns = Vec::new();
     for (name, spec) in &doc.columns {
         let column: Column = name.parse().map_err(|()| format!("columns.{name}: not an event column"))?;
-        if column.is_built_in() {
+        // Events that were mapped before bring their source along.
+        if column.is_built_in() && column != Column::Source {
             return Err(format!("columns.{name} is filled by auditmill itself"));
         }
         columns.push(c.column(column, |c| c.expr(spec)).map_err(|e| format!("columns.{name}: {e}"))?);
@@ -87,6 +88,7 @@ pub fn mapping(text: &str, file: &str) -> Result<Mapping, String> {
         delivery_lag: duration("delivery_lag", &doc.delivery_lag)?,
         export_limits: doc.export_limits,
         classes,
+        relayed: Vec::new(),
         tests: doc.tests,
         id: doc.id,
         title: doc.title,

@@ -114,6 +114,8 @@ pub struct Mapping {
     pub export_limits: Vec<u64>,
     /// Event classes that are switched on one by one.
     pub classes: Vec<EventClass>,
+    /// The other sources and their logsources, where the records are events that were mapped before and say of which source.
+    pub relayed: Vec<(String, Vec<LogSource>)>,
     /// The mapping's own tests, as written.
     pub tests: Vec<yaml_serde::Value>,
 }
@@ -129,6 +131,11 @@ impl Mapping {
     /// The path of this text that is read for its values, not for its JSON.
     pub fn plain_path(&self, path: &str) -> Option<PathId> {
         self.paths.iter().position(|p| !p.json && p.path == path)
+    }
+
+    /// Whether records are events that were mapped before: they bring their source along.
+    pub fn relays(&self) -> bool {
+        self.columns.iter().any(|c| c.column == Column::Source)
     }
 
     /// Whether records may have to be written anew before they are read.

@@ -1,0 +1,261 @@
+//! `events --format parquet`: the columns of NDJSON under the same names, sorted by time, as one file that other tools read and
+//! that auditmill reads again.
+
+use super::events::each_event;
+use crate::event::Column;
+use crate::finding::scan::Scan;
+use arrow_array::builder::{BooleanBuilder, StringBuilder, TimestampMicrosecondBuilder, UInt32Builder};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{ArrowError, DataType, Field, Schema, TimeUnit};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{KeyValue, SortingColumn};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Most rows of a row group, and most bytes of its texts: readers work on row groups in parallel.
+const GROUP_ROWS: usize = 1 << 16;
+const GROUP_BYTES: usize = 128 << 20;
+/// Rows, and about how many bytes, that are handed over at one time.
+const BATCH_ROWS: usize = 4096;
+const BATCH_BYTES: usize = 16 << 20;
+/// How often a bloom filter may say that a row group holds a value that it does not.
+const FALSE_POSITIVES: f64 = 0.01;
+
+/// Writes the rendered events of the period in the order of time, file, record.
+pub fn write_parquet(scan: &Scan<'_>, spools: Vec<Option<File>>, out: &mut dyn Write) -> io::Result<()> {
+    let schema = Arc::new(schema());
+    let buffer = Buffer::default();
+    let mut writer = ArrowWriter::try_new(buffer.clone(), schema.clone(), Some(properties(scan))).map_err(plain)?;
+    let mut batch = Batch::new();
+    let (mut rows, mut bytes) = (0, 0);
+    each_event(scan, spools, &mut |spooled, line| {
+        batch.push(spooled.time, &scan.files[spooled.file as usize].name, line)?;
+        if batch.rows < BATCH_ROWS && batch.bytes < BATCH_BYTES {
+            return Ok(());
+        }
+        rows += batch.rows;
+        bytes += batch.bytes;
+        writer.write(&batch.finish(&schema)?).map_err(plain)?;
+        if rows >= GROUP_ROWS || bytes >= GROUP_BYTES {
+            (rows, bytes) = (0, 0);
+            writer.flush().map_err(plain)?;
+            buffer.pour(out)?;
+        }
+        Ok(())
+    })?;
+    if batch.rows > 0 {
+        writer.write(&batch.finish(&schema)?).map_err(plain)?;
+    }
+    writer.close().map_err(plain)?;
+    buffer.pour(out)
+}
+
+fn schema() -> Schema {
+    let field = |c: &Column| {
+        let (data_type, nullable) = match c {
+            Column::Time => (DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
+            Column::Record => (DataType::UInt32, false),
+            Column::Source | Column::File => (DataType::Utf8, false),
+            Column::Mfa => (DataType::Boolean, true),
+            _ => (DataType::Utf8, true),
+        };
+        Field::new(c.name(), data_type, nullable)
+    };
+    Schema::new(Column::ALL.iter().map(field).collect::<Vec<_>>())
+}
+
+fn properties(scan: &Scan<'_>) -> WriterProperties {
+    let path = |c: Column| ColumnPath::from(c.name());
+    let mut about = vec![
+        KeyValue::new("auditmill.tool".into(), env!("CARGO_PKG_NAME").to_owned()),
+        KeyValue::new("auditmill.version".into(), env!("CARGO_PKG_VERSION").to_owned()),
+    ];
+    let used = scan.sources.mappings.iter().zip(&scan.by_source).filter(|(_, events)| **events > 0);
+    about.extend(used.map(|(m, _)| KeyValue::new(format!("auditmill.mapping.{}", m.id), m.hash.clone())));
+    let time = Column::ALL.iter().position(|c| *c == Column::Time).unwrap_or(0);
+    let mut properties = WriterProperties::builder()
+        .set_created_by(concat!("auditmill version ", env!("CARGO_PKG_VERSION")).into())
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).unwrap_or_default()))
+        // Row groups are ended here, not by the library.
+        .set_max_row_group_row_count(Some(GROUP_ROWS * 2))
+        .set_key_value_metadata(Some(about))
+        .set_sorting_columns(Some(vec![SortingColumn { column_idx: time as i32, descending: false, nulls_first: false }]));
+    for column in [Column::User, Column::Ip, Column::EventId] {
+        properties = properties
+            .set_column_bloom_filter_enabled(path(column), true)
+            .set_column_bloom_filter_fpp(path(column), FALSE_POSITIVES)
+            .set_column_bloom_filter_max_ndv(path(column), GROUP_ROWS as u64);
+    }
+    // Where no text repeats, a dictionary costs and gives nothing; smallest and largest of long texts neither.
+    for column in [Column::EventId, Column::Raw] {
+        properties = properties.set_column_dictionary_enabled(path(column), false);
+    }
+    for column in [Column::Changes, Column::Request, Column::Response, Column::Raw, Column::ErrorMessage, Column::UserAgent] {
+        properties = properties.set_column_statistics_enabled(path(column), EnabledStatistics::None);
+    }
+    properties.build()
+}
+
+/// What the writer wrote and the output did not take yet: a row group at most.
+#[derive(Clone, Default)]
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl Buffer {
+    fn pour(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        out.write_all(&bytes)?;
+        bytes.clear();
+        Ok(())
+    }
+}
+
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn plain(error: ParquetError) -> io::Error {
+    io::Error::other(error.to_string())
+}
+
+enum Builder {
+    Text(StringBuilder),
+    Time(TimestampMicrosecondBuilder),
+    Number(UInt32Builder),
+    Flag(BooleanBuilder),
+}
+
+/// Rows that are gathered column by column.
+struct Batch {
+    columns: Vec<Builder>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl Batch {
+    fn new() -> Batch {
+        let builder = |c: &Column| match c {
+            Column::Time => Builder::Time(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
+            Column::Record => Builder::Number(UInt32Builder::new()),
+            Column::Mfa => Builder::Flag(BooleanBuilder::new()),
+            _ => Builder::Text(StringBuilder::new()),
+        };
+        Batch { columns: Column::ALL.iter().map(builder).collect(), rows: 0, bytes: 0 }
+    }
+
+    /// Adds a line of NDJSON without its file, which stands beside it.
+    fn push(&mut self, time: i64, file: &str, line: &[u8]) -> io::Result<()> {
+        // The line begins with the comma after its file.
+        let json = [b"{", line.get(1..).unwrap_or_default()].concat();
+        let mut cells: Vec<Cell<'_>> = Column::ALL.iter().map(|_| Cell::Null).collect();
+        serde_json::Deserializer::from_slice(&json).deserialize_map(Line(&mut cells))?;
+        for ((column, builder), cell) in Column::ALL.iter().zip(&mut self.columns).zip(cells) {
+            match (builder, cell) {
+                (Builder::Time(b), _) => b.append_value(time),
+                (Builder::Number(b), Cell::Number(n)) => b.append_value(u32::try_from(n).map_err(io::Error::other)?),
+                (Builder::Number(b), _) => b.append_value(0),
+                (Builder::Flag(b), Cell::Flag(f)) => b.append_value(f),
+                (Builder::Flag(b), _) => b.append_null(),
+                (Builder::Text(b), _) if *column == Column::File => b.append_value(file),
+                (Builder::Text(b), Cell::Text(text)) => {
+                    self.bytes += text.len();
+                    b.append_value(text);
+                }
+                (Builder::Text(b), _) => b.append_null(),
+            }
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    fn finish(&mut self, schema: &Arc<Schema>) -> io::Result<RecordBatch> {
+        (self.rows, self.bytes) = (0, 0);
+        let columns: Vec<ArrayRef> = self
+            .columns
+            .iter_mut()
+            .map(|b| -> ArrayRef {
+                match b {
+                    Builder::Text(b) => Arc::new(b.finish()),
+                    Builder::Time(b) => Arc::new(b.finish()),
+                    Builder::Number(b) => Arc::new(b.finish()),
+                    Builder::Flag(b) => Arc::new(b.finish()),
+                }
+            })
+            .collect();
+        RecordBatch::try_new(schema.clone(), columns).map_err(|e: ArrowError| io::Error::other(e.to_string()))
+    }
+}
+
+enum Cell<'a> {
+    Null,
+    Flag(bool),
+    Number(u64),
+    Text(Cow<'a, str>),
+}
+
+impl<'de> serde::Deserialize<'de> for Cell<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Cell<'de>, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Cell<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a column's value")
+            }
+            fn visit_unit<E>(self) -> Result<Cell<'de>, E> {
+                Ok(Cell::Null)
+            }
+            fn visit_bool<E>(self, v: bool) -> Result<Cell<'de>, E> {
+                Ok(Cell::Flag(v))
+            }
+            fn visit_u64<E>(self, v: u64) -> Result<Cell<'de>, E> {
+                Ok(Cell::Number(v))
+            }
+            fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Cell<'de>, E> {
+                Ok(Cell::Text(Cow::Borrowed(v)))
+            }
+            fn visit_str<E>(self, v: &str) -> Result<Cell<'de>, E> {
+                Ok(Cell::Text(Cow::Owned(v.to_owned())))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+/// Puts each value of a line where its column is; lines hold the columns in their order, without the file.
+struct Line<'c, 'de>(&'c mut Vec<Cell<'de>>);
+
+impl<'de> Visitor<'de> for Line<'_, 'de> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an event")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut at = 0;
+        while let Some(name) = map.next_key::<&str>()? {
+            let ahead = Column::ALL[at..].iter().position(|c| c.name() == name).map(|n| at + n);
+            match ahead.and_then(|i| self.0.get_mut(i).map(|slot| (i, slot))) {
+                Some((i, slot)) => {
+                    *slot = map.next_value()?;
+                    at = i + 1;
+                }
+                None => {
+                    map.next_value::<serde::de::IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
