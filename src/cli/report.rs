@@ -55,6 +55,7 @@ pub fn run(args: ReportArgs) -> Outcome {
         keep: if about_event { Keep::All } else { Keep::Active },
         window: asked.window,
         threads: settings::threads(&args.input),
+        tell_places: !about_event,
         render: None,
         rejects: args.input.rejects.is_some(),
         progress: &|n| bar.inc(n as u64),

@@ -34,6 +34,7 @@ pub fn run(args: ScanArgs) -> Outcome {
         keep: Keep::Matched,
         window: asked.window,
         threads: settings::threads(&args.input),
+        tell_places: true,
         render: None,
         rejects: args.input.rejects.is_some(),
         progress: &|n| bar.inc(n as u64),
