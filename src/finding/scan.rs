@@ -173,6 +173,10 @@ pub struct Scan<'a> {
     pub field_uses: Vec<FieldUse>,
     /// The period that was judged.
     pub period: Period,
+    /// As it was asked for.
+    pub window: Window,
+    /// Events were counted by account and region too.
+    pub tell_places: bool,
     /// Rendered rows.
     pub spooled: Vec<crate::engine::gathered::Spooled>,
     /// Their spools.
@@ -186,7 +190,7 @@ pub struct Scan<'a> {
 }
 
 /// Fifteen minutes: every zone's days begin at a multiple of it. Microseconds.
-const QUARTER: i64 = 900 * SECOND;
+pub const QUARTER: i64 = 900 * SECOND;
 
 /// Events of one group in one quarter of an hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -300,6 +304,8 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
         by_source: merged.by_source,
         field_uses,
         period,
+        window: request.window,
+        tell_places: request.tell_places,
         rows: merged.rows,
         spooled: merged.spooled,
         spools: merged.spools,
