@@ -80,7 +80,15 @@ pub fn run(args: ReportArgs) -> Outcome {
         let label = asked.label.clone().filter(|_| asked.window != Window::Fixed(crate::finding::scan::Period::ALL));
         let context = compliance::context(
             &result,
-            Asked { command: command(), period: label, zone, findings_csv: FINDINGS_CSV, waiting: settings::waiting(), show_secrets: args.show_secrets, coverage: coverage.clone() },
+            Asked {
+                command: command(),
+                period: label,
+                zone,
+                findings_csv: FINDINGS_CSV,
+                waiting: settings::waiting(),
+                show_secrets: args.show_secrets,
+                coverage: coverage.clone(),
+            },
         )
         .map_err(UserError::new)?;
         render(&templates, &args.template, context)?

@@ -221,7 +221,9 @@ pub fn load_templates(chosen: &[String]) -> Result<Vec<(String, String)>, UserEr
 pub fn given(args: &CompletenessArgs, sources: &SourceSet) -> Result<(Option<Scope>, Option<Provenance>), UserError> {
     let read = |path: &PathBuf, flag: &str| {
         let file = path.display().to_string();
-        std::fs::read_to_string(path).map(|text| (text, file.clone())).map_err(|e| UserError::new(format!("{file}: {e}")).help(format!("{flag} takes a YAML file")))
+        std::fs::read_to_string(path)
+            .map(|text| (text, file.clone()))
+            .map_err(|e| UserError::new(format!("{file}: {e}")).help(format!("{flag} takes a YAML file")))
     };
     let scope = args.scope.as_ref().map(|p| read(p, "--scope").and_then(|(text, file)| Scope::parse(&text, &file, sources))).transpose()?;
     let provenance = args.provenance.as_ref().map(|p| read(p, "--provenance").and_then(|(text, file)| Provenance::parse(&text, &file))).transpose()?;

@@ -213,8 +213,13 @@ const FINDING_COLUMNS: [Column; 2] = [Column::User, Column::Resource];
 /// Runs a scan.
 pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
     let retained = retained_fields(request.rules, request.columns);
-    let plans: Vec<SourcePlan> =
-        request.sources.mappings.iter().enumerate().map(|(i, m)| SourcePlan::build(i as u8, m, request.rules, &retained, request.keep, request.tell_places)).collect();
+    let plans: Vec<SourcePlan> = request
+        .sources
+        .mappings
+        .iter()
+        .enumerate()
+        .map(|(i, m)| SourcePlan::build(i as u8, m, request.rules, &retained, request.keep, request.tell_places))
+        .collect();
     let inputs = request.found.inputs;
     let broken = |e: String| UserError::new(format!("the run failed: {e}"));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(request.threads.max(1)).build().map_err(|e| broken(e.to_string()))?;

@@ -12,8 +12,7 @@ use std::fmt;
 /// Shortest silence that can be judged: times are counted by quarters of an hour.
 pub const SHORTEST: i64 = 15 * MINUTE;
 
-const SCOPE_HELP: &str =
-    "a scope file has `systems:`, a list of {source, owner, max_silence} which may have title, accounts, regions and classes; see the README's section on completeness";
+const SCOPE_HELP: &str = "a scope file has `systems:`, a list of {source, owner, max_silence} which may have title, accounts, regions and classes; see the README's section on completeness";
 const PROVENANCE_HELP: &str =
     "a provenance file has `exports:`, a list of {file, exported_by, exported_at} which may have filter and rows; see the README's section on completeness";
 
@@ -66,7 +65,8 @@ pub struct Silence(pub i64);
 impl<'de> Deserialize<'de> for Silence {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Silence, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let length = parse_duration(&text).ok_or_else(|| de::Error::custom(format!("`{text}` is not a duration: write a number and s, m, h, d or w, such as 24h")))?;
+        let length =
+            parse_duration(&text).ok_or_else(|| de::Error::custom(format!("`{text}` is not a duration: write a number and s, m, h, d or w, such as 24h")))?;
         if length < SHORTEST { Err(de::Error::custom(format!("`{text}` is too short: a silence is judged from 15m on"))) } else { Ok(Silence(length)) }
     }
 }
@@ -173,7 +173,9 @@ impl Scope {
                 if !mapping.classes.iter().any(|c| c.id == part.id) {
                     let known: Vec<&str> = mapping.classes.iter().map(|c| c.id.as_str()).collect();
                     let known = if known.is_empty() { "it has none".into() } else { format!("it has {}", known.join(", ")) };
-                    return Err(UserError::new(format!("{file}:{}: `{}` is not an event class of {}", line_of(text, &part.id), part.id, mapping.id)).help(known));
+                    return Err(
+                        UserError::new(format!("{file}:{}: `{}` is not an event class of {}", line_of(text, &part.id), part.id, mapping.id)).help(known)
+                    );
                 }
             }
         }
@@ -187,7 +189,9 @@ impl Provenance {
         let provenance: Provenance = parse(text, file, PROVENANCE_HELP)?;
         for export in &provenance.exports {
             if let Err(e) = glob::Pattern::new(&export.file) {
-                return Err(UserError::new(format!("{file}:{}: `{}` is not a pattern: {}", line_of(text, &export.file), export.file, e.msg)).help(PROVENANCE_HELP));
+                return Err(
+                    UserError::new(format!("{file}:{}: `{}` is not a pattern: {}", line_of(text, &export.file), export.file, e.msg)).help(PROVENANCE_HELP)
+                );
             }
         }
         Ok(provenance)

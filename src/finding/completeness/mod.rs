@@ -6,7 +6,7 @@ pub mod scope;
 pub mod series;
 pub mod suspicion;
 
-use crate::engine::tally::GroupStat;
+use crate::engine::tally::{GroupStat, MAX_GROUPS};
 use crate::event::time::{HOUR, SECOND, format_duration, format_time};
 use crate::finding::scan::{Bin, Scan};
 use crate::source::mapping::Mapping;
@@ -91,6 +91,8 @@ pub struct Counts {
     pub out_of_order: u64,
     /// Their share.
     pub out_of_order_percent: f64,
+    /// Nearly all of them are: the files have the newest event first.
+    pub newest_first: bool,
     /// A silence that stands out of the log's own rhythm: a hint and no more.
     pub hint: Option<String>,
 }
@@ -248,7 +250,7 @@ pub struct InSomeFiles {
 /// What is known of the completeness of a run's logs.
 pub fn coverage(scan: &Scan<'_>, given: &Given<'_>) -> Coverage {
     let mut sources = Vec::new();
-    let mut files: Vec<(u32, u32)> = scan.tallied.in_files.iter().map(|(file, group, _)| (*group, *file)).collect();
+    let mut files: Vec<(u16, u32)> = scan.tallied.in_files.iter().map(|(file, group, _)| (*group, *file)).collect();
     files.sort_unstable();
     let (mut in_some_files, mut more_in_some_files) = (Vec::new(), 0);
     for (i, mapping) in scan.sources.mappings.iter().enumerate() {
@@ -267,9 +269,9 @@ pub fn coverage(scan: &Scan<'_>, given: &Given<'_>) -> Coverage {
     let more_suspicions = suspicions.len().saturating_sub(MAX_LISTED);
     suspicions.truncate(MAX_LISTED);
     Coverage {
-        statements: statements(given, scope.as_ref(), provenance.as_ref()),
+        statements: statements(scan, given, scope.as_ref(), provenance.as_ref()),
         zone: given.zone.name().into(),
-        by_account: scan.tell_places,
+        by_account: scan.tell_places && !scan.tallied.crowded,
         sources,
         in_some_files,
         more_in_some_files,
@@ -280,7 +282,7 @@ pub fn coverage(scan: &Scan<'_>, given: &Given<'_>) -> Coverage {
     }
 }
 
-fn statements(given: &Given<'_>, scope: Option<&scope::ScopeCoverage>, provenance: Option<&suspicion::ProvenanceCoverage>) -> Vec<String> {
+fn statements(scan: &Scan<'_>, given: &Given<'_>, scope: Option<&scope::ScopeCoverage>, provenance: Option<&suspicion::ProvenanceCoverage>) -> Vec<String> {
     let mut out = Vec::new();
     if given.scope.is_none() && given.provenance.is_none() {
         out.push(
@@ -294,10 +296,8 @@ fn statements(given: &Given<'_>, scope: Option<&scope::ScopeCoverage>, provenanc
             "That every system is there is not evidenced: no scope file says which systems, accounts, regions and event classes should be there.".to_owned(),
         ),
         None => {}
-        Some(s) => out.push(format!(
-            "Of {} things that the scope says should be there, {} are missing and {} were silent for longer than allowed.",
-            s.expected, s.missing, s.silent
-        )),
+        Some(s) => out
+            .push(format!("Things that the scope says should be there: {}. Missing: {}. Silent for longer than allowed: {}.", s.expected, s.missing, s.silent)),
     }
     match provenance {
         None if given.scope.is_some() => out.push(
@@ -305,12 +305,18 @@ fn statements(given: &Given<'_>, scope: Option<&scope::ScopeCoverage>, provenanc
         ),
         None => {}
         Some(p) if p.files_without_count > 0 => {
-            out.push(format!("Of {} files with events no provenance says how they were exported.", p.files_without_count));
+            out.push(format!("Files of which the provenance says nothing: {}.", p.files_without_count));
         }
         Some(_) => {}
     }
+    if scan.tallied.crowded {
+        out.push(format!("Accounts and regions are not told apart: there are more than {MAX_GROUPS}."));
+    }
     if given.scope.is_none() {
-        out.push("Empty hours and days are not judged: whether a log may be silent is for a scope file to say. Against the log's own rhythm they are a hint.".to_owned());
+        out.push(
+            "Empty hours and days are not judged: whether a log may be silent is for a scope file to say. Against the log's own rhythm they are a hint."
+                .to_owned(),
+        );
     }
     out
 }
@@ -320,7 +326,7 @@ struct View<'a, 's> {
     scan: &'a Scan<'s>,
     source: u8,
     /// Group and file of what stands in the files, sorted.
-    files: &'a [(u32, u32)],
+    files: &'a [(u16, u32)],
 }
 
 impl<'a> View<'a, '_> {
@@ -353,7 +359,7 @@ impl<'a> View<'a, '_> {
     }
 
     /// Group and file of the events of groups that stand together.
-    fn places(&self, groups: &std::ops::Range<usize>) -> &'a [(u32, u32)] {
+    fn places(&self, groups: &std::ops::Range<usize>) -> &'a [(u16, u32)] {
         let before = |end: usize| self.files.partition_point(|f| (f.0 as usize) < end);
         &self.files[before(groups.start)..before(groups.end)]
     }
@@ -383,6 +389,7 @@ impl<'a> View<'a, '_> {
             longest_silence: longest.map(SilenceCoverage::from),
             out_of_order: stat.out_of_order,
             out_of_order_percent: if stat.events == 0 { 0.0 } else { rounded(stat.out_of_order as f64 * 100.0 / stat.events as f64, 10.0) },
+            newest_first: stat.events >= 10 && stat.out_of_order * 10 >= stat.events * 9,
             hint: series.odd_gap().map(|((from, to), usual)| {
                 format!(
                     "Only a hint: no event from {} to {} ({}), though nearly all other silences of this log are shorter than {}.",
@@ -437,11 +444,7 @@ impl<'a> View<'a, '_> {
             accounts,
             more_accounts,
             more_unmapped_actions: unmapped.len().saturating_sub(MAX_LISTED),
-            unmapped_actions: unmapped
-                .into_iter()
-                .take(MAX_LISTED)
-                .map(|(action, events)| ActionCount { action: action.map(str::to_owned), events })
-                .collect(),
+            unmapped_actions: unmapped.into_iter().take(MAX_LISTED).map(|(action, events)| ActionCount { action: action.map(str::to_owned), events }).collect(),
         }
     }
 
@@ -523,10 +526,7 @@ fn exact_span(stat: &GroupStat, cut: Option<(i64, i64)>, period: crate::finding:
     let cut = cut?;
     let exact = |t: Option<i64>, cut: i64| t.filter(|t| *t >= cut && *t - cut < SECOND && period.contains(*t)).unwrap_or(cut);
     let (inside, span) = (stat.inside, stat.span);
-    Some((
-        exact(inside.map(|s| s.0), exact(span.map(|s| s.0), cut.0)),
-        exact(inside.map(|s| s.1), exact(span.map(|s| s.1), cut.1)),
-    ))
+    Some((exact(inside.map(|s| s.0), exact(span.map(|s| s.0), cut.0)), exact(inside.map(|s| s.1), exact(span.map(|s| s.1), cut.1))))
 }
 
 fn rounded(x: f64, by: f64) -> f64 {

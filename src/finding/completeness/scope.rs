@@ -41,7 +41,7 @@ pub struct Entry {
     pub owner: String,
     /// Longest time without an event that is allowed.
     pub max_silence: Option<String>,
-    /// `ok`, `missing`, `silent`, or `there` where no longest silence is given.
+    /// `ok`, `missing`, `silent`, `there` where no longest silence is given, or `not judged` where accounts are not told apart.
     pub state: &'static str,
     /// Its events in the period.
     pub events: u64,
@@ -97,6 +97,11 @@ fn source_id<'a>(scan: &'a Scan<'_>, key: &GroupKey) -> &'a str {
     scan.sources.mappings.get(key.source as usize).map_or("", |m| m.id.as_str())
 }
 
+/// Whether accounts and regions are not told apart.
+fn is_blind(scan: &Scan<'_>) -> bool {
+    !scan.tell_places || scan.tallied.crowded
+}
+
 /// Whether events are of a system: those of its accounts, where it names any.
 fn is_of(scan: &Scan<'_>, system: &System, key: &GroupKey) -> bool {
     source_id(scan, key) == system.source && (system.accounts.is_empty() || system.accounts.iter().any(|a| a.is(key.account.as_deref())))
@@ -110,11 +115,12 @@ struct Judge<'a, 's> {
 impl Judge<'_, '_> {
     fn entry(&self, kind: &'static str, part: &Part, has: &dyn Fn(&GroupKey) -> bool) -> Entry {
         let (scan, system) = (self.scan, self.system);
-        let groups = (0..).zip(&scan.tallied.groups).filter(|(_, (key, _))| is_of(scan, system, key) && has(key)).map(|(i, _)| i);
-        let before = |group: u32| scan.bins.partition_point(|b| b.group < group);
+        let groups = scan.tallied.groups.iter().enumerate().filter(|(_, (key, _))| is_of(scan, system, key) && has(key)).map(|(i, _)| i);
+        let before = |group: usize| scan.bins.partition_point(|b| (b.group as usize) < group);
         let series = Series::of(groups.flat_map(|g| &scan.bins[before(g)..before(g + 1)]));
         let (events, span) = (series.events(), series.span());
         // An open end of the period is where the run's events end, of whichever source.
+        let blind = is_blind(scan) && (matches!(kind, "account" | "region") || !system.accounts.is_empty());
         let silences: Vec<_> = match (part.max_silence, frame(scan.period, scan.period_span)) {
             (Some(longest), Some(frame)) if events > 0 => series.gaps(frame).into_iter().filter(|g| g.1 - g.0 > longest.0).collect(),
             _ => Vec::new(),
@@ -127,6 +133,7 @@ impl Judge<'_, '_> {
             owner: part.owner.clone().unwrap_or_else(|| system.owner.clone()),
             max_silence: part.max_silence.map(|s| format_duration(s.0)),
             state: match (events, part.max_silence) {
+                _ if blind => "not judged",
                 (0, _) => "missing",
                 _ if !silences.is_empty() => "silent",
                 (_, Some(_)) => "ok",
@@ -152,6 +159,8 @@ fn not_in_scope(scan: &Scan<'_>, scope: &Scope) -> Vec<NotInScope> {
         let named = |s: &System| s.regions.is_empty() || key.region.is_none() || s.regions.iter().any(|r| r.is(key.region.as_deref()));
         let (kind, value) = if of_source.is_empty() {
             ("source", Some(source))
+        } else if is_blind(scan) {
+            continue;
         } else if systems.is_empty() {
             ("account", key.account.as_deref())
         } else if !systems.iter().any(|s| named(s)) {

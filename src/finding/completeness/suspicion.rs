@@ -81,7 +81,7 @@ fn final_from(scan: &Scan<'_>, files: &[&FileReport]) -> Option<(i64, Option<i64
 pub fn judge(scan: &Scan<'_>, provenance: &Provenance) -> ProvenanceCoverage {
     let exports = provenance.exports.iter().take(MAX_LISTED).map(|e| {
         let files = files_of(scan, e);
-        let rows_read = files.iter().map(|f| f.read).sum();
+        let rows_read = files.iter().map(|f| f.rows).sum();
         ExportCoverage {
             file: e.file.clone(),
             exported_by: e.exported_by.clone(),
@@ -94,7 +94,7 @@ pub fn judge(scan: &Scan<'_>, provenance: &Provenance) -> ProvenanceCoverage {
             is_final: final_from(scan, &files).map(|(at, _)| e.exported_at.0 >= at),
         }
     });
-    let without: Vec<&FileReport> = scan.files.iter().filter(|f| f.read > 0 && !provenance.exports.iter().any(|e| e.is_of(&f.name))).collect();
+    let without: Vec<&FileReport> = scan.files.iter().filter(|f| f.rows > 0 && !provenance.exports.iter().any(|e| e.is_of(&f.name))).collect();
     ProvenanceCoverage {
         exports: exports.collect(),
         more_exports: provenance.exports.len().saturating_sub(MAX_LISTED),
@@ -125,7 +125,7 @@ fn exports(scan: &Scan<'_>, given: &Given<'_>, out: &mut Vec<Suspicion>) {
             say("no_such_file", "the provenance speaks of this export, and no file of it was read".into());
             continue;
         }
-        let read: u64 = files.iter().map(|f| f.read).sum();
+        let read: u64 = files.iter().map(|f| f.rows).sum();
         if let Some(rows) = export.rows
             && rows != read
         {
@@ -167,10 +167,10 @@ fn round_count(scan: &Scan<'_>, file: &FileReport, whole_pages: bool) -> Option<
     if whole_pages {
         return None;
     }
-    let (kind, reason) = if mapping.export_limits.contains(&file.read) {
-        ("export_limit", format!("it holds {} rows, at which exports of {} are cut", file.read, mapping.title))
-    } else if ROUND.contains(&file.read) && matches!(file.shape, Some(Shape::Csv | Shape::Array)) {
-        ("round_count", format!("it holds {} rows: a count at which many exports are cut", file.read))
+    let (kind, reason) = if mapping.export_limits.contains(&file.rows) {
+        ("export_limit", format!("it holds {} rows, at which exports of {} are cut", file.rows, mapping.title))
+    } else if ROUND.contains(&file.rows) && matches!(file.shape, Some(Shape::Csv | Shape::Array)) {
+        ("round_count", format!("it holds {} rows: a count at which many exports are cut", file.rows))
     } else {
         return None;
     };
@@ -200,7 +200,12 @@ fn pages(scan: &Scan<'_>, out: &mut Vec<Suspicion>) -> Vec<usize> {
         if more > 0 {
             reason.push_str(&format!("; and {more} more"));
         }
-        out.push(Suspicion { kind: "pages", source: Some(source.to_owned()), file: Some(scan.files[set[0].1].name.clone()), reason: format!("{reason}{files}") });
+        out.push(Suspicion {
+            kind: "pages",
+            source: Some(source.to_owned()),
+            file: Some(scan.files[set[0].1].name.clone()),
+            reason: format!("{reason}{files}"),
+        });
     }
     whole
 }
