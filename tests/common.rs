@@ -322,6 +322,7 @@ pub fn scan_period(sources: &SourceSet, rules: &RuleSet, files: Vec<(String, Vec
         keep: Keep::Matched,
         window: Window::Fixed(period),
         threads,
+        tell_places: false,
         render: None,
         rejects: false,
         progress: &|_| {},

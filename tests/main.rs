@@ -6,6 +6,7 @@
 mod aliases;
 #[allow(dead_code)]
 mod common;
+mod completeness;
 mod containers;
 mod correlation;
 mod engine;

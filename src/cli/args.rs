@@ -46,6 +46,18 @@ pub struct InputArgs {
     pub threads: Option<usize>,
 }
 
+/// What should be there.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Completeness")]
+pub struct CompletenessArgs {
+    /// The systems, accounts, regions and event classes that should be there
+    #[arg(long, value_name = "FILE")]
+    pub scope: Option<PathBuf>,
+    /// Who exported each file, when, with which filter and how many rows
+    #[arg(long, value_name = "FILE")]
+    pub provenance: Option<PathBuf>,
+}
+
 /// Which stretch of time.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Time")]
@@ -142,6 +154,8 @@ pub struct ScanArgs {
     pub rules: RuleArgs,
     #[command(flatten)]
     pub time: TimeArgs,
+    #[command(flatten)]
+    pub completeness: CompletenessArgs,
     /// Only findings at or above this level
     #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Output")]
     pub min_level: Option<LevelArg>,
@@ -169,6 +183,8 @@ pub struct ReportArgs {
     pub rules: RuleArgs,
     #[command(flatten)]
     pub time: TimeArgs,
+    #[command(flatten)]
+    pub completeness: CompletenessArgs,
     /// Folder for the report
     #[arg(short, long, value_name = "DIR", help_heading = "Output")]
     pub output: PathBuf,

@@ -33,6 +33,7 @@ pub fn run(args: EventsArgs) -> Outcome {
         keep: Keep::Matched,
         window: asked.window,
         threads: settings::threads(&args.input),
+        tell_places: false,
         render: Some(&|batch, row, bytes, out| render_event(batch, row, bytes, show_secrets, out)),
         rejects: args.input.rejects.is_some(),
         progress: &|n| bar.inc(n as u64),

@@ -6,6 +6,7 @@ use crate::diag::UserError;
 use crate::engine::run::Keep;
 use crate::event::Column;
 use crate::finding::Finding;
+use crate::finding::completeness::{Given, coverage};
 use crate::finding::scan::{ScanRequest, Window, scan};
 use crate::output::csv::write_csv;
 use crate::output::table::write_summary;
@@ -39,6 +40,7 @@ pub fn run(args: ReportArgs) -> Outcome {
         check_free(&folder.join(name), args.talk.force)?;
     }
     let sources = settings::load_sources(&args.input.sources)?;
+    let (scope, provenance) = settings::given(&args.completeness, &sources)?;
     let rules = if about_event { RuleSet::default() } else { settings::load_rule_set(&args.rules)?.0 };
     let found = settings::find_inputs(&args.input, args.talk.force)?;
     let bar = settings::progress(found.inputs.len(), &args.talk);
@@ -55,6 +57,7 @@ pub fn run(args: ReportArgs) -> Outcome {
         keep: if about_event { Keep::All } else { Keep::Active },
         window: asked.window,
         threads: settings::threads(&args.input),
+        tell_places: !about_event,
         render: None,
         rejects: args.input.rejects.is_some(),
         progress: &|n| bar.inc(n as u64),
@@ -64,6 +67,7 @@ pub fn run(args: ReportArgs) -> Outcome {
     settings::check_any_event(&result)?;
     settings::say_rejects(&result);
     settings::say_period(&asked, &result, &args.talk);
+    let coverage = coverage(&result, &Given { scope: scope.as_ref(), provenance: provenance.as_ref(), as_of: asked.as_of, zone });
     let findings: Vec<&Finding> = result.findings.iter().collect();
     let rendered = if about_event {
         let id = args
@@ -76,7 +80,15 @@ pub fn run(args: ReportArgs) -> Outcome {
         let label = asked.label.clone().filter(|_| asked.window != Window::Fixed(crate::finding::scan::Period::ALL));
         let context = compliance::context(
             &result,
-            Asked { command: command(), period: label, zone, findings_csv: FINDINGS_CSV, waiting: settings::waiting(), show_secrets: args.show_secrets },
+            Asked {
+                command: command(),
+                period: label,
+                zone,
+                findings_csv: FINDINGS_CSV,
+                waiting: settings::waiting(),
+                show_secrets: args.show_secrets,
+                coverage: coverage.clone(),
+            },
         )
         .map_err(UserError::new)?;
         render(&templates, &args.template, context)?
@@ -92,7 +104,7 @@ pub fn run(args: ReportArgs) -> Outcome {
     if !args.talk.quiet {
         if !about_event {
             let mut summary = Vec::new();
-            write_summary(&result, &findings, started.elapsed(), settings::style_of_talk(&args.talk), &mut summary)?;
+            write_summary(&result, &findings, &coverage, started.elapsed(), settings::style_of_talk(&args.talk), &mut summary)?;
             say(String::from_utf8_lossy(&summary).trim_end());
         }
         for Rendered { name, .. } in &rendered {

@@ -6,6 +6,7 @@ use crate::engine::run::Keep;
 use crate::event::Column;
 use crate::exit::ExitStatus;
 use crate::finding::Finding;
+use crate::finding::completeness::{Coverage, Given, coverage};
 use crate::finding::scan::{Scan, ScanRequest, scan};
 use crate::output::table::Style;
 use crate::output::write::{check_free, write_file};
@@ -21,6 +22,7 @@ pub fn run(args: ScanArgs) -> Outcome {
     }
     let asked = settings::period(&args.time)?;
     let sources = settings::load_sources(&args.input.sources)?;
+    let (scope, provenance) = settings::given(&args.completeness, &sources)?;
     let (rules, _) = settings::load_rule_set(&args.rules)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;
     let bar = settings::progress(found.inputs.len(), &args.talk);
@@ -34,6 +36,8 @@ pub fn run(args: ScanArgs) -> Outcome {
         keep: Keep::Matched,
         window: asked.window,
         threads: settings::threads(&args.input),
+        // Where nobody reads of accounts they are not worth their time.
+        tell_places: args.format == ScanFormat::Json || scope.is_some(),
         render: None,
         rejects: args.input.rejects.is_some(),
         progress: &|n| bar.inc(n as u64),
@@ -43,6 +47,8 @@ pub fn run(args: ScanArgs) -> Outcome {
     settings::check_any_event(&result)?;
     settings::say_rejects(&result);
     settings::say_period(&asked, &result, &args.talk);
+    let zone = settings::zone(&args.time)?;
+    let coverage = coverage(&result, &Given { scope: scope.as_ref(), provenance: provenance.as_ref(), as_of: asked.as_of, zone });
     let level = |f: &Finding| rules.rules[f.rule].meta.level;
     let least = args.min_level.map_or(Level::Informational, Level::from);
     let findings: Vec<&Finding> = result.findings.iter().filter(|f| level(f) >= least).collect();
@@ -55,7 +61,7 @@ pub fn run(args: ScanArgs) -> Outcome {
     match &args.output {
         Some(path) => {
             let plain = Style { width: None, color: false };
-            let write_findings = || write_file(path, args.talk.force, |out| write(&result, &findings, args.format, &statuses, plain, out));
+            let write_findings = || write_file(path, args.talk.force, |out| write(&result, &findings, args.format, &statuses, &coverage, plain, out));
             // Two files are written side by side.
             let (written, also) = result.pool.install(|| rayon::join(write_findings, write_matches));
             written.and(also)?;
@@ -63,7 +69,7 @@ pub fn run(args: ScanArgs) -> Outcome {
         None => {
             write_matches()?;
             let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-            write(&result, &findings, args.format, &statuses, style, &mut out)?;
+            write(&result, &findings, args.format, &statuses, &coverage, style, &mut out)?;
             out.flush()?;
         }
     }
@@ -73,6 +79,7 @@ pub fn run(args: ScanArgs) -> Outcome {
         table::write_summary(
             &result,
             &findings,
+            &coverage,
             started.elapsed(),
             Style { color: style.color && io::IsTerminal::is_terminal(&io::stderr()), ..style },
             &mut summary,
@@ -89,10 +96,18 @@ pub fn run(args: ScanArgs) -> Outcome {
     Ok(status)
 }
 
-fn write(scan: &Scan<'_>, findings: &[&Finding], format: ScanFormat, statuses: &[ExitStatus], style: Style, out: &mut dyn Write) -> io::Result<()> {
+fn write(
+    scan: &Scan<'_>,
+    findings: &[&Finding],
+    format: ScanFormat,
+    statuses: &[ExitStatus],
+    coverage: &Coverage,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     match format {
         ScanFormat::Table => table::write_table(scan, findings, style, out),
-        ScanFormat::Json => json::write_json(scan, findings, statuses, out),
+        ScanFormat::Json => json::write_json(scan, findings, statuses, coverage, out),
         ScanFormat::Ndjson => json::write_ndjson(scan, findings, out),
         ScanFormat::Csv => csv::write_csv(scan, findings, out),
     }

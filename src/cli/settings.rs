@@ -1,9 +1,10 @@
 //! From flags to settings: assets loaded, times resolved, the terminal known.
 
-use super::args::{ColorArg, InputArgs, LevelArg, RuleArgs, TalkArgs, TimeArgs};
+use super::args::{ColorArg, CompletenessArgs, InputArgs, LevelArg, RuleArgs, TalkArgs, TimeArgs};
 use super::{Failure, say};
 use crate::diag::UserError;
 use crate::event::time::{format_time, parse_duration, parse_time};
+use crate::finding::completeness::given::{Provenance, Scope};
 use crate::finding::scan::{FileReport, Period, Scan, Window};
 use crate::output::table::Style;
 use crate::output::write::{check_free, write_file};
@@ -216,6 +217,19 @@ pub fn load_templates(chosen: &[String]) -> Result<Vec<(String, String)>, UserEr
     Ok(out.into_iter().collect())
 }
 
+/// What is said of the logs beside them.
+pub fn given(args: &CompletenessArgs, sources: &SourceSet) -> Result<(Option<Scope>, Option<Provenance>), UserError> {
+    let read = |path: &PathBuf, flag: &str| {
+        let file = path.display().to_string();
+        std::fs::read_to_string(path)
+            .map(|text| (text, file.clone()))
+            .map_err(|e| UserError::new(format!("{file}: {e}")).help(format!("{flag} takes a YAML file")))
+    };
+    let scope = args.scope.as_ref().map(|p| read(p, "--scope").and_then(|(text, file)| Scope::parse(&text, &file, sources))).transpose()?;
+    let provenance = args.provenance.as_ref().map(|p| read(p, "--provenance").and_then(|(text, file)| Provenance::parse(&text, &file))).transpose()?;
+    Ok((scope, provenance))
+}
+
 /// Inputs of a run.
 pub fn find_inputs(args: &InputArgs, force: bool) -> Result<Discovered, UserError> {
     args.rejects.as_deref().map_or(Ok(()), |path| check_free(path, force))?;
@@ -249,6 +263,8 @@ pub struct AskedPeriod {
     pub label: Option<String>,
     /// Its limits.
     pub window: Window,
+    /// The instant to count from, where one was given.
+    pub as_of: Option<i64>,
 }
 
 /// Resolves the time flags.
@@ -258,13 +274,13 @@ pub fn period(args: &TimeArgs) -> Result<AskedPeriod, UserError> {
     if let Some(text) = &args.last {
         let length = parse_duration(text)
             .ok_or_else(|| UserError::new(format!("--last {text}: not a duration")).help("write a number and s, m, h, d or w, such as 24h"))?;
-        return Ok(AskedPeriod { label: Some(format!("last {text}")), window: Window::Last(length, as_of) });
+        return Ok(AskedPeriod { label: Some(format!("last {text}")), window: Window::Last(length, as_of), as_of });
     }
     if let Some(text) = &args.period {
         let (first, after) = calendar_period(text, as_of, zone)
             .ok_or_else(|| UserError::new(format!("--period {text}: not a period")).help("write 2026, 2026-Q3, 2026-10, 2026-10-05 or last-month"))?;
         let midnight = |d: NaiveDate| d.and_hms_opt(0, 0, 0).and_then(|t| crate::event::time::local_to_utc(t, zone));
-        return Ok(AskedPeriod { label: Some(text.clone()), window: Window::Fixed(Period { from: midnight(first), to: midnight(after) }) });
+        return Ok(AskedPeriod { label: Some(text.clone()), window: Window::Fixed(Period { from: midnight(first), to: midnight(after) }), as_of });
     }
     let from = args.from.as_deref().map(|t| instant(t, zone, "--from", false)).transpose()?;
     let to = args.to.as_deref().map(|t| instant(t, zone, "--to", true)).transpose()?;
@@ -277,7 +293,7 @@ pub fn period(args: &TimeArgs) -> Result<AskedPeriod, UserError> {
         (None, None) => None,
         (f, t) => Some(format!("{} to {}", f.as_deref().unwrap_or("the beginning"), t.as_deref().unwrap_or("the end"))),
     };
-    Ok(AskedPeriod { label, window: Window::Fixed(Period { from, to }) })
+    Ok(AskedPeriod { label, window: Window::Fixed(Period { from, to }), as_of })
 }
 
 /// A time of a flag; as an end, a date means that whole day.

@@ -42,6 +42,7 @@ pub fn run(args: TimelineArgs) -> Outcome {
         keep: Keep::All,
         window: asked.window,
         threads: settings::threads(&args.input),
+        tell_places: false,
         render: None,
         rejects: args.input.rejects.is_some(),
         progress: &|n| bar.inc(n as u64),

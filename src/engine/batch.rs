@@ -9,7 +9,7 @@ use crate::event::time::{Instant, format_time};
 use crate::event::value::{Kind, Value, fold_case};
 use crate::event::{Column, Outcome};
 use crate::rule::FieldRef;
-use crate::rule::detection::refers;
+use crate::rule::detection::{Detection, refers};
 use crate::source::mapping::times::NoTime;
 use crate::source::mapping::{Expr, PathId, Row, RowFields};
 use crate::source::walk::{Element, FieldId, KeyMemory, Rank, Sink, rank, walk_record};
@@ -108,8 +108,9 @@ impl<'p> Batch<'p> {
             coded[p.left as usize] = true;
             coded[p.right as usize] = true;
         });
-        plan.retained.iter().flatten().for_each(|&f| coded[f as usize] = true);
+        plan.retained.iter().flatten().chain(plan.places.iter().flatten()).chain(&plan.action).for_each(|&f| coded[f as usize] = true);
         plan.detect.iter().flat_map(|d| &d.selection).for_each(|&f| coded[f as usize] = true);
+        plan.choosing_classes.iter().flat_map(|(_, fields)| fields).for_each(|&f| coded[f as usize] = true);
         plan.json_text.iter().chain(&plan.each).for_each(|&f| coded[f as usize] = true);
         let event_inputs: &[FieldId] = plan.event_id.map_or(&[], |e| &plan.fields[e as usize].inputs);
         let read_as_text = |id: FieldId| plan.time.contains(&id) || event_inputs.contains(&id);
@@ -354,8 +355,14 @@ impl<'p> Batch<'p> {
     fn is_selected(&mut self, alternative: usize, row: u32) -> bool {
         let plan = self.plan;
         let Some(selection) = &plan.mapping.detect[alternative].selection else { return true };
-        let mut key = vec![alternative as u32];
-        for (position, &field) in (0..).zip(&plan.detect[alternative].selection) {
+        self.holds(alternative as u32, selection, &plan.detect[alternative].selection, row)
+    }
+
+    /// Whether a condition of the mapping holds: asked once for each distinct tuple of the codes of its fields.
+    fn holds(&mut self, id: u32, selection: &Detection, fields: &[FieldId], row: u32) -> bool {
+        let plan = self.plan;
+        let mut key = vec![id];
+        for (position, &field) in (0..).zip(fields) {
             self.each_code(field, row, &mut |code| key.extend([position, code]));
         }
         if let Some(&holds) = self.selected.get(key.as_slice()) {
@@ -544,6 +551,30 @@ impl<'p> Batch<'p> {
     /// Calls `hit` for each (rule, row) that matches, in the order of the plan's rules, then rows.
     pub fn matches(&self, hit: &mut dyn FnMut(u32, u32)) {
         self.masks.matches(&self.plan.rules, hit);
+    }
+
+    /// For each row of the chunk a bit for each event class of the source that it is of; empty where it has none.
+    pub fn classes(&mut self) -> Vec<u64> {
+        let plan = self.plan;
+        if plan.mapping.classes.is_empty() {
+            return Vec::new();
+        }
+        let mut out = vec![0; self.rows as usize];
+        self.masks.matches(&plan.classes, &mut |class, row| out[row as usize] |= 1 << class);
+        for (class, fields) in &plan.choosing_classes {
+            // Keys of the alternatives of `detect` are told apart from these.
+            let id = u32::MAX - *class as u32;
+            for (row, mask) in (0..self.rows).zip(&mut out) {
+                *mask |= u64::from(self.holds(id, &plan.mapping.classes[*class].when, fields, row)) << class;
+            }
+        }
+        out
+    }
+
+    /// Codes of a row's account and region, where they are told apart.
+    #[inline]
+    pub fn places(&self, row: u32) -> (u32, u32) {
+        self.plan.places.map_or((ABSENT, ABSENT), |[account, region]| (self.code(account, row), self.code(region, row)))
     }
 
     /// The event id of a row.

@@ -1,7 +1,9 @@
 //! What the workers of a run gather: counts and reasons by file, one small entry an event, and the rows that are kept.
 
+use super::tally::{Page, Tally};
 use crate::event::Outcome;
 use crate::event::dict::Dict;
+use crate::source::chunk::Shape;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Reasons kept for each file; the rest is counted.
@@ -22,8 +24,40 @@ pub struct IndexEntry {
     pub part: u16,
     /// Seconds since 1970, within a `u32`.
     pub seconds: u32,
-    /// Outcome.
-    pub outcome: Outcome,
+    /// Outcome in the two lowest bits, the group above them: an entry with both must not grow.
+    tag: u16,
+}
+
+impl IndexEntry {
+    /// The entry of an event.
+    #[inline]
+    pub fn new(id: u64, content: u64, (file, record, part): (u32, u32, u16), seconds: u32, outcome: Outcome, group: u16) -> IndexEntry {
+        let outcome = match outcome {
+            Outcome::Success => 0,
+            Outcome::Failed => 1,
+            Outcome::Unknown => 2,
+        };
+        IndexEntry { id, content, file, record, part, seconds, tag: group << 2 | outcome }
+    }
+
+    /// How the event ended.
+    pub fn outcome(&self) -> Outcome {
+        match self.tag & 3 {
+            0 => Outcome::Success,
+            1 => Outcome::Failed,
+            _ => Outcome::Unknown,
+        }
+    }
+
+    /// Group, as an index into the groups of the worker or, once merged, of the run.
+    pub fn group(&self) -> u16 {
+        self.tag >> 2
+    }
+
+    /// Puts the event into another group.
+    pub fn regroup(&mut self, group: u16) {
+        self.tag = group << 2 | self.tag & 3;
+    }
 }
 
 /// What is known of one file.
@@ -49,6 +83,12 @@ pub struct FileStat {
     pub empty: bool,
     /// How the records stand in it, and what was opened to get at them.
     pub containers: BTreeSet<String>,
+    /// Records that were read, of which one may give several events; rejected ones are left out.
+    pub rows: u64,
+    /// How its records stand in it.
+    pub shape: Option<Shape>,
+    /// What it says of itself as a page of an API.
+    pub page: Option<Page>,
 }
 
 impl FileStat {
@@ -91,6 +131,9 @@ impl FileStat {
         self.faulty |= other.faulty;
         self.empty |= other.empty;
         self.containers.extend(other.containers);
+        self.rows += other.rows;
+        self.shape = self.shape.or(other.shape);
+        self.page = self.page.or(other.page);
         self.trim();
     }
 }
@@ -165,6 +208,8 @@ pub struct Gathered {
     pub rejects: Vec<Spooled>,
     /// Their bytes.
     pub reject_spool: Option<std::fs::File>,
+    /// Events by source, account, region and class.
+    pub tally: Tally,
     /// A fault of the machine, not of the input.
     pub broken: Option<String>,
 }

@@ -70,6 +70,9 @@ impl LateColumns {
                 || plan.pairs.iter().any(|p| p.left == id || p.right == id)
                 || plan.activity == Some(id)
                 || plan.status == Some(id)
+                || plan.action == Some(id)
+                || plan.choosing_classes.iter().any(|(_, fields)| fields.contains(&id))
+                || plan.places.is_some_and(|p| p.contains(&id))
         };
         for (id, field) in (0..).zip(&plan.fields) {
             let Filled::Expr(index) = field.filled else { continue };

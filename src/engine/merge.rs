@@ -1,6 +1,7 @@
 //! What the workers gathered becomes one: exact duplicates are taken out, rows are put in time order.
 
 use super::gathered::{Extras, FileStat, Gathered, IndexEntry, Kept, MAX_REASONS, Spooled};
+use super::tally::{Tallied, merge_tallies};
 use crate::event::dict::{ABSENT, Dict};
 use hashbrown::HashSet;
 use polars::prelude::*;
@@ -82,6 +83,8 @@ pub struct Merged {
     pub by_source: Vec<u64>,
     /// Rendered rows in order, and the spools that hold them.
     pub spooled: Vec<Spooled>,
+    /// Events by source, account, region and class.
+    pub tallied: Tallied,
     /// Spool of each worker.
     pub spools: Vec<Option<std::fs::File>>,
     /// Rejected records in order of file and record, where they are asked for.
@@ -120,12 +123,22 @@ pub fn merge(file_count: usize, mut gathered: Vec<Gathered>) -> Result<Merged, S
         }
     }
     let mut index: Vec<IndexEntry> = Vec::with_capacity(gathered.iter().map(|g| g.index.len()).sum());
-    gathered.iter_mut().for_each(|g| index.append(&mut std::mem::take(&mut g.index)));
+    let (tallied, codes) = merge_tallies(gathered.iter_mut().map(|g| std::mem::take(&mut g.tally)).collect());
+    out.tallied = tallied;
+    for (g, codes) in gathered.iter_mut().zip(&codes) {
+        g.index.iter_mut().for_each(|e| e.regroup(codes[e.group() as usize]));
+        index.append(&mut g.index);
+    }
     let duplicates = find_duplicates(&mut index, &mut out);
     let mut duplicate_counts = vec![0u64; file_count];
     duplicates.iter().for_each(|(file, ..)| duplicate_counts[*file as usize] += 1);
     if !duplicates.is_empty() {
-        index.retain(|e| !duplicates.contains(&(e.file, e.record, e.part)));
+        let groups = &mut out.tallied.groups;
+        index.retain(|e| {
+            let duplicate = duplicates.contains(&(e.file, e.record, e.part));
+            groups[e.group() as usize].1.duplicates += u64::from(duplicate);
+            !duplicate
+        });
     }
     out.index = index;
     out.files = files.into_iter().zip(duplicate_counts).collect();

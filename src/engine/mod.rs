@@ -9,3 +9,4 @@ mod masks;
 pub mod merge;
 pub mod plan;
 pub mod run;
+pub mod tally;

@@ -141,6 +141,14 @@ pub struct SourcePlan {
     pub keywords: Vec<(Matcher, AtomId)>,
     /// Rules that apply.
     pub rules: Vec<PlanRule>,
+    /// Conditions of the source's event classes; the `rule` of each is its index.
+    pub classes: Vec<PlanRule>,
+    /// Event classes that choose inside arrays, which masks cannot: index, and the fields that it reads.
+    pub choosing_classes: Vec<(usize, Vec<FieldId>)>,
+    /// The columns `account` and `region`, where events are told apart by them.
+    pub places: Option<[FieldId; 2]>,
+    /// The column `action`, where unmapped ones are counted.
+    pub action: Option<FieldId>,
     /// The alternatives that detect the source, in the order of the mapping.
     pub detect: Vec<DetectPlan>,
     /// Plan fields of the time, in the order of the mapping.
@@ -165,6 +173,34 @@ pub struct SourcePlan {
     by_alias: HashMap<(String, bool), FieldId>,
     atom_ids: HashMap<(FieldId, String), AtomId>,
     atom_fields: Vec<Vec<FieldId>>,
+}
+
+/// Event classes of a source: one bit each.
+pub const MAX_CLASSES: usize = 64;
+
+/// A mapping's condition with its field names as a rule over event columns writes them: `$name` is a column there.
+fn as_columns(when: &Detection) -> Detection {
+    let name = |field: &str| field.strip_prefix('$').map_or_else(|| format!("raw.{field}"), str::to_owned);
+    match when {
+        Detection::Items(items) => {
+            let mut items = items.clone();
+            for item in &mut items {
+                item.field = item.field.as_deref().map(name);
+                if let Test::FieldRef { field, .. } = &mut item.test {
+                    *field = name(field);
+                }
+            }
+            Detection::Items(items)
+        }
+        Detection::And(parts) => Detection::And(parts.iter().map(as_columns).collect()),
+        Detection::Or(parts) => Detection::Or(parts.iter().map(as_columns).collect()),
+        Detection::Members(members, key) => {
+            let mut members = members.clone();
+            members.field = name(&members.field);
+            Detection::Members(members, key.clone())
+        }
+        Detection::Keywords { .. } | Detection::Conditional(..) => when.clone(),
+    }
 }
 
 /// Whether a rule's logsource names this source.
@@ -225,8 +261,9 @@ pub fn json_reference(path: &str) -> FieldRef {
 impl SourcePlan {
     /// Compiles every rule of the set that applies to the source.
     ///
-    /// `retained` are the fields kept for matched rows; `keep` says which rows outlive their chunk.
-    pub fn build(source: u8, mapping: &Arc<Mapping>, rules: &RuleSet, retained: &[FieldRef], keep: Keep) -> SourcePlan {
+    /// `retained` are the fields kept for matched rows; `keep` says which rows outlive their chunk; with `tell_places` events
+    /// are told apart by account and region.
+    pub fn build(source: u8, mapping: &Arc<Mapping>, rules: &RuleSet, retained: &[FieldRef], keep: Keep, tell_places: bool) -> SourcePlan {
         let mut plan = SourcePlan {
             mapping: mapping.clone(),
             source,
@@ -237,6 +274,10 @@ impl SourcePlan {
             pairs: Vec::new(),
             keywords: Vec::new(),
             rules: Vec::new(),
+            classes: Vec::new(),
+            choosing_classes: Vec::new(),
+            places: None,
+            action: None,
             detect: Vec::new(),
             time: Vec::new(),
             json_text: Vec::new(),
@@ -274,6 +315,26 @@ impl SourcePlan {
         if keep == Keep::Active {
             plan.activity = Some(plan.field(&FieldRef::Column(Column::Activity)));
         }
+        if tell_places {
+            plan.places = Some([Column::Account, Column::Region].map(|c| plan.field(&FieldRef::Column(c))));
+            plan.action = plan.activity.map(|_| plan.field(&FieldRef::Column(Column::Action)));
+        }
+        for (i, class) in mapping.classes.iter().enumerate().take(MAX_CLASSES) {
+            let mut names = Vec::new();
+            class.when.visit_fields(&mut |name| names.push(name.to_owned()));
+            let mut fields = Vec::new();
+            if names.iter().any(|n| mapping.selects.contains_key(n)) {
+                for name in names {
+                    let column = name.strip_prefix('$').and_then(|n| n.parse().ok()).map(|c| plan.field(&FieldRef::Column(c)));
+                    let path = || mapping.selects.get(&name).map(|s| s.0).or_else(|| mapping.plain_path(&name));
+                    fields.extend(column.or_else(|| path().map(|p| plan.path_field(p))));
+                }
+                plan.choosing_classes.push((i, fields));
+            } else {
+                let node = plan.detection(Taxonomy::Columns, &as_columns(&class.when), &mut fields);
+                plan.classes.push(PlanRule { rule: i as u32, node, fields });
+            }
+        }
         plan.retained = retained.iter().map(|f| Some(plan.rule_reference(f))).collect();
         for (i, rule) in rules.rules.iter().enumerate() {
             let Body::Detection(d) = &rule.body else { continue };
@@ -292,6 +353,28 @@ impl SourcePlan {
             plan.atom_fields[pair.atom as usize].push(pair.right);
         }
         plan
+    }
+
+    /// Texts (folded) that a field must have for an atom to hold; `None` where others make it hold too.
+    pub fn atom_literals(&self, field: FieldId, atom: AtomId) -> Option<impl Iterator<Item = &str>> {
+        let atoms = &self.fields[field as usize].atoms;
+        let beyond = atoms.present.contains(&atom) || atoms.others.iter().any(|(_, id)| *id == atom);
+        (!beyond).then(|| atoms.literals.iter().filter(move |(_, ids)| ids.contains(&atom)).map(|(text, _)| text.as_str()))
+    }
+
+    /// Whether a field holds what the mapping takes the column from, as it stands in the record.
+    pub fn feeds(&self, field: FieldId, column: Column) -> bool {
+        let paths = |id: PathId| self.mapping.paths[id].path.as_str();
+        let Some(expr) = self.mapping.columns.iter().find(|c| c.column == column) else { return false };
+        let Some(order) = expr.expr.decided_by_first() else { return false };
+        let read = |path: &str| order.iter().any(|p| paths(*p) == path);
+        match &self.fields[field as usize].field {
+            FieldRef::Column(_) => false,
+            FieldRef::Record(path) => match self.mapping.aliases.get(path) {
+                Some(stand_for) => stand_for.iter().all(|p| read(p)),
+                None => read(path),
+            },
+        }
     }
 
     /// Fields without which an atom never holds.

@@ -3,6 +3,7 @@
 use super::batch::{Batch, RowState};
 use super::gathered::{FileStat, Gathered, IndexEntry, Spooled};
 use super::plan::SourcePlan;
+use super::tally::{GroupKey, Page, clipped};
 use crate::event::dict::ABSENT;
 use crate::event::time::SECOND;
 use crate::event::value::{Kind, Value};
@@ -52,6 +53,8 @@ pub struct Spec<'a> {
     pub retained: &'a [FieldRef],
     /// Which rows are kept.
     pub keep: Keep,
+    /// From the first instant on, up to and without the second: what is known before the run of the period asked for.
+    pub bounds: (Option<i64>, Option<i64>),
     /// Workers.
     pub pool: &'a rayon::ThreadPool,
     /// Renders every accepted row, into a spool that is read back in order.
@@ -341,6 +344,7 @@ impl<'a> Worker<'a> {
         let body = &bytes[at..];
         let source = self.source_of(bytes, shape);
         self.stat(file).containers.insert(shape.describe().into());
+        self.stat(file).shape = Some(shape);
         match shape {
             Shape::Empty => {
                 self.stat(file).empty = true;
@@ -363,6 +367,9 @@ impl<'a> Worker<'a> {
                     }
                 } else if !scanner.is_balanced() {
                     self.reject(file, None, "the file ends inside the document: it was cut off".into(), &[]);
+                }
+                if shape == Shape::Container {
+                    self.look_for_page(file, body, &spans);
                 }
                 let records: Vec<u32> = (1..=spans.len() as u32).collect();
                 self.records(file, body, Layout::Spans(&spans, &records), source);
@@ -391,6 +398,7 @@ impl<'a> Worker<'a> {
         let source = self.source_of(&head, shape);
         self.stat(file).containers.insert(shape.describe().into());
         head.drain(..bom(&head));
+        self.stat(file).shape = Some(shape);
         let mut emit = |piece: Piece, by_lines: bool| self.offer(Job { file, piece, by_lines, source, ..Job::default() });
         match shape {
             Shape::Lines => split_lines(head, rest, &mut |p| emit(p, true)),
@@ -435,8 +443,17 @@ impl<'a> Worker<'a> {
             self.batches[source].clear();
             return false;
         }
+        let spans = std::mem::take(&mut self.batches[source].spans);
+        self.look_for_page(file, bytes, &spans);
+        self.batches[source].spans = spans;
         self.finish_batch(file, source, bytes);
         true
+    }
+
+    /// Notes what a document says of itself as a page of an API.
+    fn look_for_page(&mut self, file: u32, bytes: &[u8], spans: &[(usize, usize)]) {
+        let (first, last) = spans.first().zip(spans.last()).map_or((bytes.len(), bytes.len()), |(a, b)| (a.0, b.1));
+        self.stat(file).page = Page::read(bytes, first, last, spans.len() as u64);
     }
 
     /// Record by record: each fault costs only its own record.
@@ -591,6 +608,10 @@ impl<'a> Worker<'a> {
         let mut before: (Option<u64>, i64, u32) = (None, 0, 0);
         let mut stat = std::mem::take(self.stat(file));
         let mut rows: Vec<u32> = vec![u32::MAX; batch.len()];
+        let classes = batch.classes();
+        let first_entry = self.out.index.len();
+        let (from, to) = self.spec.bounds;
+        self.out.tally.begin(source as u8, batch.epoch());
         for (row, kept) in rows.iter_mut().enumerate() {
             let record = batch.records[row];
             match batch.states[row] {
@@ -612,6 +633,7 @@ impl<'a> Worker<'a> {
             }
             let time = batch.times[row];
             stat.read += 1;
+            stat.rows += u64::from(batch.parts[row] == 0);
             stat.source = stat.source.or(Some(source as u8));
             stat.cover(time);
             self.out.by_source[source] += 1;
@@ -626,7 +648,16 @@ impl<'a> Worker<'a> {
             let file_of_part = self.partial.as_ref().filter(|_| id == 0).map_or(0, |table| table.digest);
             let content = self.hasher.hash_one((source as u8, file_of_part, &bytes[start..end]));
             let seconds = u32::try_from(time.div_euclid(SECOND).max(0)).unwrap_or(u32::MAX);
-            self.out.index.push(IndexEntry { id, content, file, record, part, seconds, outcome: batch.outcome(row as u32) });
+            let (account, region) = batch.places(row as u32);
+            let class = classes.get(row).copied().unwrap_or_default();
+            let group = self.out.tally.group(source as u8, (account, region, class), || group_key(batch, row as u32, class));
+            self.out.tally.count(group, file, record, source as u8, time, from.is_none_or(|f| time >= f) && to.is_none_or(|t| time < t));
+            self.out.index.push(IndexEntry::new(id, content, (file, record, part), seconds, batch.outcome(row as u32), group));
+            if let (Some(action), Some(activity)) = (batch.plan.action, batch.plan.activity)
+                && batch.text(activity, row as u32).is_none()
+            {
+                self.out.tally.unmapped(source as u8, batch.text(action, row as u32));
+            }
             let active = match self.spec.keep {
                 Keep::Matched => false,
                 Keep::Active => batch.plan.activity.is_some_and(|f| batch.text(f, row as u32).is_some()),
@@ -645,6 +676,8 @@ impl<'a> Worker<'a> {
         for (record, reason, (start, end)) in rejects {
             self.reject(file, Some(record), reason, &bytes[start..end]);
         }
+        let Gathered { tally, index, .. } = &mut self.out;
+        tally.end(file, index[first_entry..].iter().map(IndexEntry::group));
         let mut hits: Vec<(u32, u32)> = Vec::new();
         batch.matches(&mut |rule, row| hits.push((rule, row)));
         for (rule, row) in hits {
@@ -721,6 +754,12 @@ fn write_spool(spool: &mut Option<std::fs::File>, line: &[u8], broken: &mut Opti
     if let Some(Err(e)) = spool.as_mut().map(|s| s.write_all(line)) {
         broken.get_or_insert_with(|| format!("the temporary file cannot be written: {e}"));
     }
+}
+
+/// What a row is counted under.
+fn group_key(batch: &Batch<'_>, row: u32, classes: u64) -> GroupKey {
+    let text = |place: usize| batch.plan.places.and_then(|p| batch.text(p[place], row)).filter(|t| !t.is_empty()).map(clipped);
+    GroupKey { source: batch.plan.source, account: text(0), region: text(1), classes }
 }
 
 /// A code whose counterpart is not known yet.

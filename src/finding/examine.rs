@@ -71,6 +71,7 @@ pub fn examine(mapping: &Arc<Mapping>, rules: &[&Rule], records: &[&[u8]]) -> Re
         keep: Keep::Matched,
         window: Window::Fixed(Period::ALL),
         threads: 1,
+        tell_places: false,
         render: Some(&|batch, row, bytes, _| {
             if let Some(event) = event_of(batch, row, bytes) {
                 events.lock().unwrap_or_else(PoisonError::into_inner).insert(batch.records[row as usize] as usize - 1, event);
@@ -176,6 +177,7 @@ pub fn pick(found: Discovered, sources: &SourceSet, choice: &Choice) -> Result<P
         keep: Keep::Matched,
         window: Window::Fixed(Period::ALL),
         threads: 1,
+        tell_places: false,
         render: Some(&|batch, row, bytes, _| {
             let record = batch.records[row as usize];
             let meant = match choice {

@@ -91,6 +91,7 @@ fn run_one(set: &RuleSet, index: usize, test: &RuleTest, sources: &SourceSet) ->
         keep: Keep::Matched,
         window: Window::Fixed(Period::ALL),
         threads: 1,
+        tell_places: false,
         render: None,
         rejects: false,
         progress: &|_| {},

@@ -8,6 +8,7 @@ use crate::diag::{Reject, UserError};
 use crate::engine::merge::{EventRows, merge};
 use crate::engine::plan::SourcePlan;
 use crate::engine::run::{Keep, Render, Spec, run};
+use crate::engine::tally::{Page, Tallied};
 use crate::event::Column;
 use crate::event::Outcome;
 use crate::event::time::SECOND;
@@ -15,6 +16,7 @@ use crate::rule::load::RuleSet;
 use crate::rule::meta::Level;
 use crate::rule::{Body, FieldRef, Taxonomy};
 use crate::source::SourceSet;
+use crate::source::chunk::Shape;
 use crate::source::discover::Discovered;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,6 +68,8 @@ pub struct ScanRequest<'a, 'c> {
     pub render: Option<Render<'c>>,
     /// Rejected records are kept, with their text.
     pub rejects: bool,
+    /// Events are counted by account and region too: what [`super::completeness`] judges.
+    pub tell_places: bool,
     /// Told after each file.
     pub progress: &'c (dyn Fn(usize) + Sync),
 }
@@ -95,6 +99,12 @@ pub struct FileReport {
     pub faulty: bool,
     /// How the records stand in it, and what was opened to get at them.
     pub containers: BTreeSet<String>,
+    /// Records that it holds, rejected ones and duplicates among them; one may give several events.
+    pub rows: u64,
+    /// How its records stand in it.
+    pub shape: Option<Shape>,
+    /// What it says of itself as a page of an API.
+    pub page: Option<Page>,
 }
 
 impl FileReport {
@@ -147,6 +157,10 @@ pub struct Scan<'a> {
     pub hidden: u64,
     /// Events of the period by quarter of an hour (UTC microseconds of its start) and outcome.
     pub quarters: BTreeMap<(i64, Outcome), u64>,
+    /// The groups that events are counted under, and what is known of each.
+    pub tallied: Tallied,
+    /// Events of the period by group and quarter of an hour, sorted by both.
+    pub bins: Vec<Bin>,
     /// First and last event inside the period, UTC microseconds.
     pub period_span: Option<(i64, i64)>,
     /// Conflicts: places of the same id with other content.
@@ -159,6 +173,10 @@ pub struct Scan<'a> {
     pub field_uses: Vec<FieldUse>,
     /// The period that was judged.
     pub period: Period,
+    /// As it was asked for.
+    pub window: Window,
+    /// Events were counted by account and region too.
+    pub tell_places: bool,
     /// Rendered rows.
     pub spooled: Vec<crate::engine::gathered::Spooled>,
     /// Their spools.
@@ -172,7 +190,22 @@ pub struct Scan<'a> {
 }
 
 /// Fifteen minutes: every zone's days begin at a multiple of it. Microseconds.
-const QUARTER: i64 = 900 * SECOND;
+pub const QUARTER: i64 = 900 * SECOND;
+
+/// Events of one group in one quarter of an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bin {
+    /// Index into [`Tallied::groups`].
+    pub group: u16,
+    /// Start of the quarter, UTC microseconds.
+    pub quarter: i64,
+    /// Number of events.
+    pub events: u64,
+    /// First and last event, UTC microseconds cut to whole seconds.
+    pub first: i64,
+    /// As `first`.
+    pub last: i64,
+}
 
 /// Columns that a finding's entity and evidence need.
 const FINDING_COLUMNS: [Column; 2] = [Column::User, Column::Resource];
@@ -180,8 +213,13 @@ const FINDING_COLUMNS: [Column; 2] = [Column::User, Column::Resource];
 /// Runs a scan.
 pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
     let retained = retained_fields(request.rules, request.columns);
-    let plans: Vec<SourcePlan> =
-        request.sources.mappings.iter().enumerate().map(|(i, m)| SourcePlan::build(i as u8, m, request.rules, &retained, request.keep)).collect();
+    let plans: Vec<SourcePlan> = request
+        .sources
+        .mappings
+        .iter()
+        .enumerate()
+        .map(|(i, m)| SourcePlan::build(i as u8, m, request.rules, &retained, request.keep, request.tell_places))
+        .collect();
     let inputs = request.found.inputs;
     let broken = |e: String| UserError::new(format!("the run failed: {e}"));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(request.threads.max(1)).build().map_err(|e| broken(e.to_string()))?;
@@ -191,6 +229,11 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
         plans: &plans,
         retained: &retained,
         keep: request.keep,
+        bounds: match request.window {
+            Window::Fixed(p) => (p.from, p.to),
+            Window::Last(length, Some(as_of)) => (Some(as_of - length), Some(as_of + 1)),
+            Window::Last(_, None) => (None, None),
+        },
         pool: &pool,
         render: request.render,
         rejects: request.rejects,
@@ -213,6 +256,9 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
             not_a_log: stat.not_a_log && !stat.faulty,
             faulty: stat.faulty,
             containers: stat.containers.clone(),
+            rows: stat.rows + stat.rejected,
+            shape: stat.shape,
+            page: stat.page,
         })
         .collect();
     let totals = files.iter().fold(Totals::default(), |t, f| Totals {
@@ -222,16 +268,23 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
         duplicates: t.duplicates + f.duplicates,
     });
     let period = resolve_window(request.window, &files);
-    let mut counted: hashbrown::HashMap<(i64, Outcome), u64> = hashbrown::HashMap::new();
+    let mut counted: hashbrown::HashMap<(u16, i64, Outcome), (u64, i64, i64)> = hashbrown::HashMap::new();
     let mut period_span: Option<(i64, i64)> = None;
     for e in &merged.index {
         let time = i64::from(e.seconds) * SECOND;
         if period.contains(time) {
             period_span = Some(period_span.map_or((time, time), |(a, b)| (a.min(time), b.max(time))));
-            *counted.entry((time - time.rem_euclid(QUARTER), e.outcome)).or_insert(0) += 1;
+            let (n, first, last) = counted.entry((e.group(), time - time.rem_euclid(QUARTER), e.outcome())).or_insert((0, time, time));
+            (*n, *first, *last) = (*n + 1, time.min(*first), time.max(*last));
         }
     }
-    let quarters: BTreeMap<(i64, Outcome), u64> = counted.into_iter().collect();
+    let mut quarters: BTreeMap<(i64, Outcome), u64> = BTreeMap::new();
+    let mut bins: Vec<Bin> = Vec::with_capacity(counted.len());
+    for ((group, quarter, outcome), (events, first, last)) in counted {
+        *quarters.entry((quarter, outcome)).or_insert(0) += events;
+        bins.push(Bin { group, quarter, events, first, last });
+    }
+    bins.sort_unstable_by_key(|b| (b.group, b.quarter, b.first, b.last, b.events));
     let states = rule_states(request.rules, &plans, &merged);
     let field_uses = field_uses(&plans, &merged);
     let mut scan = Scan {
@@ -248,12 +301,16 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
         hidden: 0,
         states,
         quarters,
+        tallied: merged.tallied,
+        bins,
         period_span,
         conflicts: merged.conflicts,
         conflict_count: merged.conflict_count,
         by_source: merged.by_source,
         field_uses,
         period,
+        window: request.window,
+        tell_places: request.tell_places,
         rows: merged.rows,
         spooled: merged.spooled,
         spools: merged.spools,

@@ -1,10 +1,13 @@
 //! The one state that each rule of a run ends in: whether it could have hit, and if not, why not.
 
 use crate::engine::merge::Merged;
-use crate::engine::plan::{Node, Routing, SourcePlan, route};
+use crate::engine::plan::{AtomId, MAX_CLASSES, Node, Routing, SourcePlan, route};
+use crate::event::Column;
+use crate::event::value::fold_case;
 use crate::rule::Body;
 use crate::rule::correlation::{Correlation, CorrelationKind};
 use crate::rule::load::RuleSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// The one state that a rule of a run ends in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,13 +18,16 @@ pub enum RuleState {
     CouldNotMatch(Vec<String>),
     /// No source of the run is meant by it, or the run read no event of such a source.
     NotApplicable(String),
-    /// It needs something that is not set.
+    /// It needs something that is not set, or an event class that was not delivered.
     NotAssessable(String),
 }
 
 /// The state of every rule of the set.
 pub fn rule_states(rules: &RuleSet, plans: &[SourcePlan], merged: &Merged) -> Vec<RuleState> {
     let read: Vec<&SourcePlan> = plans.iter().filter(|p| merged.by_source.get(p.source as usize).is_some_and(|n| *n > 0)).collect();
+    let unseen_classes: Vec<Undelivered> = plans.iter().map(|p| Undelivered::of(p, merged)).collect();
+    // A list of what only a class shows may be wrong; a match is proof.
+    let matched: HashSet<u32> = merged.matches.iter().map(|m| m.0).collect();
     let detection = |i: usize| -> RuleState {
         let rule = &rules.rules[i];
         let Body::Detection(d) = &rule.body else { return RuleState::Ran };
@@ -40,11 +46,20 @@ pub fn rule_states(rules: &RuleSet, plans: &[SourcePlan], merged: &Merged) -> Ve
         }
         // It could have hit where some source of the run has every field that the rule cannot do without.
         let mut missing: Option<Vec<String>> = None;
+        let mut undelivered: Option<String> = None;
         for plan in mine {
             let Ok(at) = plan.rules.binary_search_by_key(&(i as u32), |r| r.rule) else { continue };
             let entry = &plan.rules[at];
             let unseen: Vec<u16> = entry.fields.iter().copied().filter(|f| !merged.seen[plan.source as usize].contains(f)).collect();
-            if can_hit(&entry.node, plan, &unseen) {
+            let absent = |a: AtomId| plan.atom_fields(a).iter().any(|f| unseen.contains(f));
+            let classes = &unseen_classes[plan.source as usize];
+            let only_there = |a: AtomId| classes.alone_shows(plan, a);
+            let in_class = classes.any() && !matched.contains(&(i as u32)) && !can_hit(&entry.node, &only_there);
+            if in_class {
+                undelivered.get_or_insert_with(|| classes.reason(plan, &entry.node));
+                continue;
+            }
+            if can_hit(&entry.node, &absent) {
                 return RuleState::Ran;
             }
             let names: Vec<String> = unseen.iter().map(|f| plan.fields[*f as usize].name()).collect();
@@ -52,7 +67,11 @@ pub fn rule_states(rules: &RuleSet, plans: &[SourcePlan], merged: &Merged) -> Ve
                 missing = Some(names);
             }
         }
-        missing.map_or(RuleState::Ran, RuleState::CouldNotMatch)
+        match (undelivered, missing) {
+            (Some(reason), _) => RuleState::NotAssessable(reason),
+            (None, Some(fields)) => RuleState::CouldNotMatch(fields),
+            (None, None) => RuleState::Ran,
+        }
     };
     let mut states: Vec<Option<RuleState>> = vec![None; rules.rules.len()];
     for i in (0..rules.rules.len()).filter(|i| matches!(rules.rules[*i].body, Body::Detection(_))).chain(rules.correlations_in_order()) {
@@ -78,13 +97,82 @@ fn correlation(correlation: &Correlation, bases: &[&RuleState]) -> RuleState {
     if could { RuleState::Ran } else { bases.iter().find(|s| ***s != RuleState::Ran).map_or(RuleState::Ran, |s| (*s).clone()) }
 }
 
-/// Whether the condition can hold when these fields never occur: their atoms are then never set.
-fn can_hit(node: &Node, plan: &SourcePlan, unseen: &[u16]) -> bool {
+/// Whether the condition can hold when these atoms never do.
+fn can_hit(node: &Node, never: &dyn Fn(AtomId) -> bool) -> bool {
     match node {
-        Node::Atom(a) => !plan.atom_fields(*a).iter().any(|f| unseen.contains(f)),
+        Node::Atom(a) => !never(*a),
         Node::Not(_) => true,
-        Node::And(nodes) => nodes.iter().all(|n| can_hit(n, plan, unseen)),
-        Node::Or(nodes) => nodes.iter().any(|n| can_hit(n, plan, unseen)),
-        Node::AtLeast(n, nodes) => nodes.iter().filter(|x| can_hit(x, plan, unseen)).count() as u64 >= *n,
+        Node::And(nodes) => nodes.iter().all(|n| can_hit(n, never)),
+        Node::Or(nodes) => nodes.iter().any(|n| can_hit(n, never)),
+        Node::AtLeast(n, nodes) => nodes.iter().filter(|x| can_hit(x, never)).count() as u64 >= *n,
+    }
+}
+
+/// What only event classes show of which a source's log holds no event.
+struct Undelivered {
+    /// Folded names of actions and of activities, each with the indices of its classes.
+    actions: Vec<(String, usize)>,
+    activities: Vec<(String, usize)>,
+}
+
+impl Undelivered {
+    fn of(plan: &SourcePlan, merged: &Merged) -> Undelivered {
+        let mine = merged.tallied.groups.iter().filter(|(key, _)| key.source == plan.source);
+        let seen = mine.fold(0, |mask, (key, _)| mask | key.classes);
+        let classes = || plan.mapping.classes.iter().enumerate().take(MAX_CLASSES);
+        let delivered = |i: usize| seen >> i & 1 == 1;
+        // What a delivered class shows too is not missing.
+        let names = |of: &dyn Fn(usize) -> Vec<String>| -> Vec<(String, usize)> {
+            let shown: BTreeSet<String> = classes().filter(|(i, _)| delivered(*i)).flat_map(|(i, _)| of(i)).collect();
+            classes().filter(|(i, _)| !delivered(*i)).flat_map(|(i, _)| of(i).into_iter().map(move |n| (n, i))).filter(|(n, _)| !shown.contains(n)).collect()
+        };
+        let folded = |list: &[String]| list.iter().map(|n| fold_case(n).into_owned()).collect();
+        Undelivered { actions: names(&|i| folded(&plan.mapping.classes[i].actions)), activities: names(&|i| folded(&plan.mapping.classes[i].activities)) }
+    }
+
+    fn any(&self) -> bool {
+        !self.actions.is_empty() || !self.activities.is_empty()
+    }
+
+    /// The classes that an atom needs an event of; `None` where other events make it hold too.
+    fn needed(&self, plan: &SourcePlan, atom: AtomId) -> Option<BTreeSet<usize>> {
+        let mut out = BTreeSet::new();
+        for &field in plan.atom_fields(atom) {
+            let names = if plan.column_field(Column::Activity) == Some(field) {
+                &self.activities
+            } else if plan.column_field(Column::Action) == Some(field) || plan.feeds(field, Column::Action) {
+                &self.actions
+            } else {
+                return None;
+            };
+            for literal in plan.atom_literals(field, atom)? {
+                let of: Vec<usize> = names.iter().filter(|(n, _)| n == literal).map(|(_, i)| *i).collect();
+                if of.is_empty() {
+                    return None;
+                }
+                out.extend(of);
+            }
+        }
+        (!out.is_empty()).then_some(out)
+    }
+
+    fn alone_shows(&self, plan: &SourcePlan, atom: AtomId) -> bool {
+        self.needed(plan, atom).is_some()
+    }
+
+    fn reason(&self, plan: &SourcePlan, node: &Node) -> String {
+        let mut classes = BTreeSet::new();
+        each_atom(node, &mut |a| classes.extend(self.needed(plan, a).unwrap_or_default()));
+        let titles: Vec<&str> = classes.iter().filter_map(|i| plan.mapping.classes.get(*i)).map(|c| c.title.as_str()).collect();
+        format!("it looks for events of the class {} of {}, and the logs hold none", titles.join(" or "), plan.mapping.title)
+    }
+}
+
+/// Calls `f` with the atoms that a condition asks for.
+fn each_atom(node: &Node, f: &mut dyn FnMut(AtomId)) {
+    match node {
+        Node::Atom(a) => f(*a),
+        Node::Not(_) => {}
+        Node::And(nodes) | Node::Or(nodes) | Node::AtLeast(_, nodes) => nodes.iter().for_each(|n| each_atom(n, f)),
     }
 }

@@ -4,6 +4,7 @@ use super::evidence::{Evidence, json_text, push_json_text, push_number, write_pa
 use crate::event::time::{format_time, push_time};
 use crate::exit::ExitStatus;
 use crate::finding::Finding;
+use crate::finding::completeness::Coverage;
 use crate::finding::scan::{RuleState, Scan, Totals};
 use crate::rule::Body;
 use crate::rule::correlation::{CorrelationKind, Limit, Presence};
@@ -28,6 +29,7 @@ struct Document<'a> {
     rule_states: BTreeMap<&'static str, usize>,
     hidden_findings: u64,
     exit_status: Vec<u8>,
+    coverage: &'a Coverage,
     findings: [(); 0],
 }
 
@@ -165,7 +167,7 @@ fn count_states(scan: &Scan<'_>) -> BTreeMap<&'static str, usize> {
 }
 
 /// Writes the whole document.
-pub fn write_json(scan: &Scan<'_>, findings: &[&Finding], statuses: &[ExitStatus], out: &mut dyn Write) -> io::Result<()> {
+pub fn write_json(scan: &Scan<'_>, findings: &[&Finding], statuses: &[ExitStatus], coverage: &Coverage, out: &mut dyn Write) -> io::Result<()> {
     let document = Document {
         schema: "auditmill.findings/v1",
         inputs: scan.totals,
@@ -228,6 +230,7 @@ pub fn write_json(scan: &Scan<'_>, findings: &[&Finding], statuses: &[ExitStatus
         rule_states: count_states(scan),
         hidden_findings: scan.hidden,
         exit_status: statuses.iter().map(|s| s.code()).collect(),
+        coverage,
         findings: [],
     };
     // The findings come last and can be many: they are rendered on all workers, into the array that the document ends with.

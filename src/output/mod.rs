@@ -1,5 +1,6 @@
 //! Outputs: one file a format. Everything that comes from a log is escaped for where it goes.
 
+pub mod completeness;
 pub mod coverage;
 pub mod csv;
 pub mod events;

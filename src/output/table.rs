@@ -1,9 +1,11 @@
 //! The terminal: findings as a table, then a closing summary.
 
+use super::completeness::write_completeness;
 use super::{grouped, printable, shorten};
 use crate::event::Column;
 use crate::event::time::{format_duration, format_time};
 use crate::finding::Finding;
+use crate::finding::completeness::Coverage;
 use crate::finding::scan::{RuleState, Scan};
 use crate::rule::meta::Level;
 use comfy_table::{Cell, ContentArrangement, Table, presets};
@@ -99,7 +101,7 @@ pub fn trimmed(table: &Table) -> String {
 }
 
 /// Writes the closing summary.
-pub fn write_summary(scan: &Scan<'_>, findings: &[&Finding], took: Duration, style: Style, out: &mut dyn Write) -> io::Result<()> {
+pub fn write_summary(scan: &Scan<'_>, findings: &[&Finding], coverage: &Coverage, took: Duration, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let t = scan.totals;
     let logs = scan.files.iter().filter(|f| !f.not_a_log).count();
     writeln!(
@@ -130,6 +132,7 @@ pub fn write_summary(scan: &Scan<'_>, findings: &[&Finding], took: Duration, sty
     if scan.conflict_count > 0 {
         writeln!(out, "Conflicts   {} event ids occur with different content; all versions were kept", grouped(scan.conflict_count))?;
     }
+    write_completeness(coverage, out)?;
     let levels: Vec<String> = Level::ALL
         .iter()
         .map(|l| (l, findings.iter().filter(|f| scan.rules.rules[f.rule].meta.level == *l).count()))

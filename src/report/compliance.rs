@@ -6,6 +6,7 @@ use crate::event::secrets::mask;
 use crate::event::time::{DAY, format_local, format_time, local_date};
 use crate::event::{Column, Outcome};
 use crate::finding::Finding;
+use crate::finding::completeness::Coverage;
 use crate::finding::scan::{RuleState, Scan};
 use crate::output::json::{state_words, threshold};
 use crate::output::printable;
@@ -33,6 +34,8 @@ pub struct Asked<'a> {
     pub waiting: Vec<String>,
     /// Secrets are shown.
     pub show_secrets: bool,
+    /// What is known of the completeness of the logs.
+    pub coverage: Coverage,
 }
 
 /// Columns that the report needs.
@@ -86,6 +89,7 @@ pub fn context(scan: &Scan<'_>, asked: Asked<'_>) -> Result<ReportContext, Strin
             outside_period: scan.totals.accepted - in_period.min(scan.totals.accepted),
         },
         files: files(scan),
+        coverage: asked.coverage,
         conflicts: scan
             .conflicts
             .iter()
@@ -343,7 +347,8 @@ fn heat(scan: &Scan<'_>, zone: chrono_tz::Tz) -> HeatContext {
 /// What was not looked at, and how the report is to be read.
 fn limits(scan: &Scan<'_>, rules: &RulesContext) -> Vec<String> {
     let mut out = vec![
-        "The report covers the files listed under input completeness and nothing else; that these are all the logs there are is not evidenced.".to_owned(),
+        "The report covers the files listed under input completeness and nothing else; what is known of whether these are all the logs there are stands under coverage."
+            .to_owned(),
         "A hit is not a failure of a control, and no hit is no proof: each finding names the records to check it against.".to_owned(),
         "Events that share their second have no known order.".to_owned(),
     ];

@@ -1,5 +1,6 @@
 //! `ReportContext` v1: everything that a compliance template may see. Every key is always there; null is unknown.
 
+use crate::finding::completeness::Coverage;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ pub struct ReportContext {
     pub span: SpanContext,
     pub inputs: InputsContext,
     pub files: Vec<FileContext>,
+    pub coverage: Coverage,
     pub conflicts: Vec<ConflictContext>,
     pub levels: Vec<LevelContext>,
     pub summary: SummaryContext,

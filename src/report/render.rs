@@ -1,7 +1,7 @@
 //! Renders templates: strict about undefined values, escaping by the file's ending.
 
 use crate::diag::UserError;
-use crate::output::{grouped, markdown};
+use crate::output::{grouped, markdown, printable};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 use serde::Serialize;
 
@@ -21,6 +21,7 @@ pub fn render(templates: &[(String, String)], name: &str, context: impl Serializ
     env.set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
     env.set_debug(true);
     env.add_filter("md", |v: &Value| markdown(&text(v)));
+    env.add_filter("show", |v: &Value| printable(&text(v)).into_owned());
     env.add_filter("num", |v: &Value| u64::try_from(v.clone()).map_or_else(|_| text(v), grouped));
     let prefix = format!("{name}/");
     let chosen: Vec<&(String, String)> = templates.iter().filter(|(n, _)| n.starts_with(&prefix)).collect();

@@ -35,6 +35,7 @@ pub fn run(args: &RulesCoverageArgs) -> Outcome {
         keep: Keep::Matched,
         window: Window::Fixed(Period::ALL),
         threads: settings::threads(&args.input),
+        tell_places: false,
         render: Some(&|batch, row, bytes, _| keys.take(batch, row, bytes)),
         rejects: args.input.rejects.is_some(),
         progress: &|n| bar.inc(n as u64),
