@@ -1,11 +1,16 @@
 //! Sources: from paths on a command line to records, and the declarative mapping of each vendor's records.
 
+pub mod activities;
 mod cef;
 pub mod chunk;
 pub mod container;
 pub mod discover;
+pub mod keys;
+pub mod lint;
 pub mod mapping;
 mod names;
+pub mod propose;
+pub mod schema;
 pub mod split;
 pub mod unpack;
 pub mod unwrap;
@@ -44,7 +49,7 @@ impl SourceSet {
         }
         let is_mapping = |name: &str| ![CONTAINERS_FILE, ACTIVITIES_FILE].contains(&file_name(name).as_str());
         let of_mappings: Vec<&(String, String)> = files.iter().filter(|(n, _)| is_mapping(n)).collect();
-        let mut mappings = of_mappings.par_iter().map(|(name, text)| Mapping::parse(text, name).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+        let mut mappings = of_mappings.par_iter().map(|(name, text)| Mapping::parse(text, name).map(Arc::new).map_err(|e| lint::placed(text, name, e))).collect::<Result<Vec<_>, _>>()?;
         mappings.sort_by(|a, b| a.id.cmp(&b.id));
         if let Some(pair) = mappings.windows(2).find(|w| w[0].id == w[1].id) {
             return Err(UserError::new(format!("two mapping files have the id `{}`: {} and {}", pair[0].id, pair[0].file, pair[1].file))
