@@ -30,9 +30,14 @@ pub fn each_column(batch: &Batch<'_>, row: u32, bytes: &[u8], found: &mut dyn Fn
 
 /// Calls `found` with the text of every rendered row, in the order of time, file, record.
 pub fn each_spooled(scan: &Scan<'_>, spools: Vec<Option<File>>, found: &mut dyn FnMut(&Spooled, &[u8])) -> io::Result<()> {
+    read_spooled(&scan.spooled, spools, found)
+}
+
+/// Calls `found` with the text of each of these places of the spools.
+pub fn read_spooled(places: &[Spooled], spools: Vec<Option<File>>, found: &mut dyn FnMut(&Spooled, &[u8])) -> io::Result<()> {
     let mut readers: Vec<Option<(BufReader<File>, u64)>> = spools.into_iter().map(|s| s.map(|f| (BufReader::with_capacity(1 << 16, f), u64::MAX))).collect();
     let mut line = Vec::new();
-    for spooled in &scan.spooled {
+    for spooled in places {
         let Some((reader, at)) = readers.get_mut(spooled.worker as usize).and_then(Option::as_mut) else { continue };
         if *at == u64::MAX {
             reader.seek(SeekFrom::Start(spooled.offset))?;

@@ -68,10 +68,11 @@ pub fn run_tests(sources: &SourceSet, files: &[MappingFile]) -> Result<Vec<Outco
             inputs.len() - 1
         });
     }
+    let rules = RuleSet::default();
     let mut result = scan(ScanRequest {
         found: Discovered { inputs, rejects: Vec::new() },
         sources,
-        rules: &RuleSet::default(),
+        rules: &rules,
         columns: &[],
         keep: Keep::Matched,
         window: Window::Fixed(Period::ALL),

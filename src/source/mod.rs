@@ -18,7 +18,7 @@ pub mod walk;
 
 use crate::diag::UserError;
 use crate::event::value::{Kind, Value};
-use crate::rule::detection::{Fields, JsonRecord};
+use crate::rule::detection::{Detection, Fields, JsonRecord};
 use container::Containers;
 use mapping::{Detect, Mapping};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
@@ -98,15 +98,21 @@ impl SourceSet {
     }
 }
 
-fn holds(mapping: &Mapping, alternative: &Detect, record: &Json) -> bool {
+/// Whether a record fulfils an alternative.
+pub fn holds(mapping: &Mapping, alternative: &Detect, record: &Json) -> bool {
     let has = |path: &usize| has_path(record, &mapping.paths[*path].path);
     alternative.has.iter().all(has)
         && !alternative.without.iter().any(has)
-        && alternative.selection.as_ref().is_none_or(|s| s.holds(&Present(JsonRecord(record))))
+        && alternative.selection.as_ref().is_none_or(|s| selection_holds(s, record))
+}
+
+/// Whether a selection of a mapping holds for a record.
+pub fn selection_holds(selection: &Detection, record: &Json) -> bool {
+    selection.holds(&Present(JsonRecord(record)))
 }
 
 /// Whether a record has a path; null counts.
-fn has_path(record: &Json, path: &str) -> bool {
+pub fn has_path(record: &Json, path: &str) -> bool {
     let root = path.split('.').next().unwrap_or(path);
     let Some(map) = record.as_object() else { return false };
     if map.contains_key(path) {
