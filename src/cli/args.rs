@@ -25,8 +25,12 @@ pub enum Command {
     Timeline(TimelineArgs),
     /// Write the normalised events, one a line
     Events(EventsArgs),
+    /// Say what was made of each file, and propose a mapping for a log that nothing knows
+    Inspect(super::inspect::InspectArgs),
     /// List, test and explain the rules, and say what they could see in logs
     Rules(RulesArgs),
+    /// List, check and test the mappings that tell what logs look like
+    Sources(super::sources::SourcesArgs),
 }
 
 /// Where the logs are.

@@ -2,10 +2,12 @@
 
 mod args;
 mod events;
+mod inspect;
 mod report;
 mod rules;
 mod scan;
 mod settings;
+mod sources;
 mod timeline;
 
 use crate::diag::UserError;
@@ -29,7 +31,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitStatus {
         args::Command::Report(a) => report::run(a),
         args::Command::Timeline(a) => timeline::run(a),
         args::Command::Events(a) => events::run(a),
+        args::Command::Inspect(a) => inspect::run(&a),
         args::Command::Rules(a) => rules::run(a),
+        args::Command::Sources(a) => sources::run(a),
     };
     match result {
         Ok(status) => status,

@@ -14,8 +14,10 @@ use crate::rule::load::{Loading, RuleFile, RuleSet, load_rules_through};
 use crate::rule::meta::Level;
 use crate::rule::pipeline::{Pipeline, Pipelines};
 use crate::rule::vars::Vars;
+use crate::source::activities::Activities;
 use crate::source::discover::{Discovered, discover};
-use crate::source::{CONTAINERS_FILE, SourceSet};
+use crate::source::lint::MappingFile;
+use crate::source::{ACTIVITIES_FILE, CONTAINERS_FILE, SourceSet};
 use chrono::{Datelike, NaiveDate};
 use include_dir::{Dir, include_dir};
 use std::io::IsTerminal;
@@ -88,9 +90,50 @@ pub fn load_sources(chosen: &[String]) -> Result<SourceSet, UserError> {
     let own = embedded(&SOURCES, &YAML).into_iter().filter(|(n, _)| all || n == CONTAINERS_FILE);
     let mut files: Vec<(String, String)> = own.map(|(n, t)| (format!("sources/{n}"), t)).collect();
     for path in chosen.iter().filter(|c| *c != DEFAULT) {
-        files.extend(on_disk(path, &YAML)?.into_iter().map(|(n, t, _)| (n, t)));
+        files.extend(on_disk(path, &YAML)?.into_iter().map(|(n, t, named)| (whole(path, n, named), t)));
     }
     SourceSet::load(&files)
+}
+
+/// The mapping files of a run, without those that stand beside them.
+pub fn mapping_files(chosen: &[String]) -> Result<Vec<MappingFile>, UserError> {
+    let is_mapping = |name: &str| !matches!(name.rsplit('/').next().unwrap_or(name), CONTAINERS_FILE | ACTIVITIES_FILE);
+    let mut files = Vec::new();
+    if chosen.is_empty() || chosen.iter().any(|c| c == DEFAULT) {
+        let own = embedded(&SOURCES, &YAML).into_iter().filter(|(n, _)| is_mapping(n));
+        files.extend(own.map(|(n, text)| MappingFile { file: format!("sources/{n}"), text, own: true }));
+    }
+    for path in chosen.iter().filter(|c| *c != DEFAULT) {
+        let found = on_disk(path, &YAML)?;
+        if found.is_empty() {
+            return Err(UserError::new(format!("{path}: the folder holds no mapping file")).help("mapping files end in .yml or .yaml"));
+        }
+        files.extend(found.into_iter().filter(|(n, ..)| is_mapping(n)).map(|(file, text, named)| MappingFile {
+            file: whole(path, file, named),
+            text,
+            own: false,
+        }));
+    }
+    Ok(files)
+}
+
+/// A file's name with the folder that it was found in, so that an editor finds the line.
+fn whole(folder: &str, file: String, named: bool) -> String {
+    if named { file } else { format!("{}/{file}", folder.trim_end_matches('/')) }
+}
+
+/// The common language: the built-in list, and what lists beside own mappings add.
+pub fn load_activities(chosen: &[String]) -> Result<Activities, UserError> {
+    let mut all = Activities::default();
+    if let Some(own) = SOURCES.get_file(ACTIVITIES_FILE).and_then(|f| f.contents_utf8()) {
+        all = Activities::parse(own, "sources/activities.yml")?;
+    }
+    for path in chosen.iter().filter(|c| *c != DEFAULT) {
+        for (name, text, named) in on_disk(path, &YAML)?.into_iter().filter(|(n, ..)| n.rsplit('/').next() == Some(ACTIVITIES_FILE)) {
+            all.0.extend(Activities::parse(&text, &whole(path, name, named))?.0);
+        }
+    }
+    Ok(all)
 }
 
 /// The rules of a run. A rule that had to load and did not ends the run.
@@ -196,7 +239,7 @@ pub fn lint_files(rules: &[String]) -> Result<Vec<LintFile>, UserError> {
     for path in rules.iter().filter(|c| *c != DEFAULT) {
         for mut rule_file in rule_files_at(path)? {
             if !rule_file.required {
-                rule_file.file = format!("{}/{}", path.trim_end_matches('/'), rule_file.file);
+                rule_file.file = whole(path, rule_file.file, false);
             }
             files.push(LintFile { rule_file, own: false });
         }

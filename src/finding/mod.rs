@@ -1,10 +1,13 @@
 //! Findings: one for each rule, entity and burst, each with all of its evidence.
 
+pub mod columns;
 pub mod completeness;
 pub mod coverage;
 pub mod examine;
 pub mod explain;
 pub mod find;
+pub mod inspect;
+pub mod mapping_tests;
 pub mod rule_tests;
 pub mod scan;
 pub mod states;

@@ -1,14 +1,14 @@
-//! `rules test --format junit`: JUnit XML, a suite for each rule file and a case for each test.
+//! `rules test` and `sources test` with `--format junit`: JUnit XML, a suite for each file and a case for each test.
 
 use super::printable;
 use crate::finding::rule_tests::Outcome;
 use std::io::{self, Write};
 
-/// Writes the outcomes, which are in the order of their files. Times are left out: the same rules give the same bytes.
-pub fn write_junit(outcomes: &[Outcome], out: &mut dyn Write) -> io::Result<()> {
+/// Writes the outcomes of a command, which are in the order of their files. Times are left out: the same rules give the same bytes.
+pub fn write_junit(command: &str, outcomes: &[Outcome], out: &mut dyn Write) -> io::Result<()> {
     let failures = |of: &[Outcome]| of.iter().filter(|o| o.failure.is_some()).count();
     writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
-    writeln!(out, "<testsuites name=\"auditmill rules test\" tests=\"{}\" failures=\"{}\" errors=\"0\">", outcomes.len(), failures(outcomes))?;
+    writeln!(out, "<testsuites name=\"auditmill {command}\" tests=\"{}\" failures=\"{}\" errors=\"0\">", outcomes.len(), failures(outcomes))?;
     for suite in outcomes.chunk_by(|a, b| a.file == b.file) {
         let file = xml(&suite[0].file);
         writeln!(out, "  <testsuite name=\"{file}\" tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"0\">", suite.len(), failures(suite))?;

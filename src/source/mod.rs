@@ -1,12 +1,17 @@
 //! Sources: from paths on a command line to records, and the declarative mapping of each vendor's records.
 
+pub mod activities;
 mod cef;
 pub mod chunk;
 pub mod container;
 pub mod discover;
+pub mod keys;
+pub mod lint;
 pub mod mapping;
 mod names;
 pub mod parquet;
+pub mod propose;
+pub mod schema;
 pub mod split;
 pub mod unpack;
 pub mod unwrap;
@@ -14,7 +19,7 @@ pub mod walk;
 
 use crate::diag::UserError;
 use crate::event::value::{Kind, Value};
-use crate::rule::detection::{Fields, JsonRecord};
+use crate::rule::detection::{Detection, Fields, JsonRecord};
 use container::Containers;
 use mapping::{Detect, Mapping};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
@@ -45,7 +50,8 @@ impl SourceSet {
         }
         let is_mapping = |name: &str| ![CONTAINERS_FILE, ACTIVITIES_FILE].contains(&file_name(name).as_str());
         let of_mappings: Vec<&(String, String)> = files.iter().filter(|(n, _)| is_mapping(n)).collect();
-        let mut mappings = of_mappings.par_iter().map(|(name, text)| Mapping::parse(text, name)).collect::<Result<Vec<_>, _>>()?;
+        let mut mappings =
+            of_mappings.par_iter().map(|(name, text)| Mapping::parse(text, name).map_err(|e| lint::placed(text, name, e))).collect::<Result<Vec<_>, _>>()?;
         mappings.sort_by(|a, b| a.id.cmp(&b.id));
         if let Some(pair) = mappings.windows(2).find(|w| w[0].id == w[1].id) {
             return Err(UserError::new(format!("two mapping files have the id `{}`: {} and {}", pair[0].id, pair[0].file, pair[1].file))
@@ -96,15 +102,19 @@ impl SourceSet {
     }
 }
 
-fn holds(mapping: &Mapping, alternative: &Detect, record: &Json) -> bool {
+/// Whether a record fulfils an alternative.
+pub fn holds(mapping: &Mapping, alternative: &Detect, record: &Json) -> bool {
     let has = |path: &usize| has_path(record, &mapping.paths[*path].path);
-    alternative.has.iter().all(has)
-        && !alternative.without.iter().any(has)
-        && alternative.selection.as_ref().is_none_or(|s| s.holds(&Present(JsonRecord(record))))
+    alternative.has.iter().all(has) && !alternative.without.iter().any(has) && alternative.selection.as_ref().is_none_or(|s| selection_holds(s, record))
+}
+
+/// Whether a selection of a mapping holds for a record.
+pub fn selection_holds(selection: &Detection, record: &Json) -> bool {
+    selection.holds(&Present(JsonRecord(record)))
 }
 
 /// Whether a record has a path; null counts.
-fn has_path(record: &Json, path: &str) -> bool {
+pub fn has_path(record: &Json, path: &str) -> bool {
     let root = path.split('.').next().unwrap_or(path);
     let Some(map) = record.as_object() else { return false };
     if map.contains_key(path) {

@@ -4,7 +4,7 @@ use crate::cli::args::{ColorArg, TalkArgs};
 use crate::cli::{Outcome, say, settings};
 use crate::exit::ExitStatus;
 use crate::output::grouped;
-use crate::output::lint::{write_checks_json, write_checks_text, write_json, write_text};
+use crate::output::lint::{rule_checks, write_checks_json, write_checks_text, write_json, write_text};
 use crate::rule::lint::{LintFinding, Severity, lint};
 use crate::rule::schema::rule_schema_text;
 use clap::{Args, ValueEnum};
@@ -70,8 +70,8 @@ pub fn run(args: &LintArgs) -> Outcome {
     let mut out = io::BufWriter::new(io::stdout().lock());
     if args.list {
         match args.format {
-            LintFormat::Table => write_checks_text(style, &mut out)?,
-            LintFormat::Json => write_checks_json(&mut out)?,
+            LintFormat::Table => write_checks_text(&rule_checks(), "rules", style, &mut out)?,
+            LintFormat::Json => write_checks_json("auditmill.lint-checks/v1", &rule_checks(), &mut out)?,
         }
         out.flush()?;
         return Ok(ExitStatus::Done);
@@ -83,7 +83,7 @@ pub fn run(args: &LintArgs) -> Outcome {
     let failed = shown.iter().any(|f| args.strict || f.severity == Severity::Error);
     let status = if failed { ExitStatus::Findings } else { ExitStatus::Done };
     match args.format {
-        LintFormat::Table => write_text(&shown, style, &mut out)?,
+        LintFormat::Table => write_text(shown.iter().copied(), style, &mut out)?,
         LintFormat::Json => write_json(&result, &shown, status, &mut out)?,
     }
     out.flush()?;
@@ -107,7 +107,7 @@ pub fn run(args: &LintArgs) -> Outcome {
 }
 
 /// A number and what it counts.
-fn counted(n: usize, what: &str) -> String {
+pub(in crate::cli) fn counted(n: usize, what: &str) -> String {
     format!("{} {what}{}", grouped(n as u64), if n == 1 { "" } else { "s" })
 }
 

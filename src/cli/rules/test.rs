@@ -24,7 +24,7 @@ pub fn run(args: &RulesTestArgs) -> Outcome {
     }
     let write = |out: &mut dyn Write| match args.format {
         TestFormat::Text => write_text(&set, &outcomes, out),
-        TestFormat::Junit => write_junit(&outcomes, out),
+        TestFormat::Junit => write_junit("rules test", &outcomes, out),
     };
     match &args.output {
         Some(path) => write_file(path, args.talk.force, write)?,

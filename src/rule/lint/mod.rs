@@ -11,12 +11,13 @@ mod filter;
 mod meta;
 mod naming;
 mod reference;
-mod suggest;
+pub(crate) mod suggest;
 mod table;
-mod tree;
+pub(crate) mod tree;
 mod values;
 
 pub(super) use filter::BEHAVIOUR_TYPES;
+pub(crate) use table::checks;
 pub use table::{Check, Severity};
 
 use super::load::{RuleFile, load_rules, split_documents};
@@ -223,7 +224,7 @@ fn not_loaded(problem: &RuleProblem, own: bool) -> LintFinding {
 }
 
 /// Text of a rule for a message: one line, at most 80 characters.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     const MOST: usize = 80;
     let mut out: String = text.chars().take(MOST).map(|c| if c == '\n' || c == '\r' || c == '\t' { ' ' } else { c }).collect();
     if text.chars().nth(MOST).is_some() {
@@ -238,7 +239,7 @@ fn single_quoted(text: &str) -> String {
 }
 
 /// `did you mean` with the nearest known word, or the list of them.
-fn meant(word: &str, known: &[&str]) -> String {
+pub(crate) fn meant(word: &str, known: &[&str]) -> String {
     match suggest::nearest(word, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("known are: {}", known.join(", ")),

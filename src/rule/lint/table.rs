@@ -28,9 +28,10 @@ impl Severity {
     }
 }
 
+/// Makes a table of checks: an enum with its ids, severities and descriptions.
 macro_rules! checks {
-    ($($variant:ident $id:literal $severity:ident $own:ident $doc:literal),+ $(,)?) => {
-        /// A check of rule documents.
+    ($(#[$about:meta])* $($variant:ident $id:literal $severity:ident $own:ident $doc:literal),+ $(,)?) => {
+        $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Check { $(#[doc = $doc] $variant),+ }
 
@@ -56,8 +57,11 @@ macro_rules! checks {
     };
 }
 
+pub(crate) use checks;
+
 // Columns: id, severity, severity in the built-in pack, what is wrong when it fires.
 checks! {
+    /// A check of rule documents.
     NotLoaded "not-loaded" Error Error "The document does not load; the reason is the loader's own",
 
     MissingTitle "missing-title" Error Error "A rule needs a title",
