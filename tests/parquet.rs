@@ -10,14 +10,14 @@ use ::parquet::file::properties::{ReaderProperties, WriterProperties, WriterProp
 use ::parquet::file::reader::FileReader;
 use ::parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader};
 use ::parquet::schema::types::ColumnPath;
-use arrow_array::builder::{Int64Builder, ListBuilder, MapBuilder, StringBuilder};
-use arrow_array::cast::AsArray;
-use arrow_array::types::{TimestampMicrosecondType, UInt32Type};
-use arrow_array::{
+use arrow::array::builder::{Int64Builder, ListBuilder, MapBuilder, StringBuilder};
+use arrow::array::cast::AsArray;
+use arrow::array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float64Array, Int64Array, LargeStringArray, RecordBatch,
     StringArray, StructArray, TimestampMillisecondArray, TimestampNanosecondArray,
 };
-use arrow_schema::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{TimestampMicrosecondType, UInt32Type};
 use auditmill::event::Column;
 use auditmill::event::time::format_time;
 use auditmill::source::SourceSet;
@@ -109,7 +109,7 @@ fn a_file_holds_what_ndjson_holds() {
     assert_eq!(names, Column::ALL.iter().map(|c| c.name()).collect::<Vec<_>>());
     assert_eq!(
         *reader.schema().field_with_name("time").expect("time").data_type(),
-        DataType::Timestamp(arrow_schema::TimeUnit::Microsecond, Some("UTC".into()))
+        DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, Some("UTC".into()))
     );
     let mut rows = Vec::new();
     for batch in reader.build().expect("a reader") {
@@ -289,9 +289,9 @@ fn lake() -> RecordBatch {
     map.append(false).expect("a null map");
     let resource = |uid: &[&str]| strukt(vec![("uid", Arc::new(StringArray::from(uid.to_vec())) as ArrayRef)]);
     let resources = resource(&["arn:1", "arn:2"]);
-    let list = arrow_array::ListArray::new(
+    let list = arrow::array::ListArray::new(
         Arc::new(Field::new("element", resources.data_type().clone(), true)),
-        arrow_buffer::OffsetBuffer::from_lengths([2, 0]),
+        arrow::buffer::OffsetBuffer::from_lengths([2, 0]),
         resources,
         None,
     );
@@ -312,7 +312,7 @@ fn lake() -> RecordBatch {
         ("token", Arc::new(BinaryArray::from(vec![b"plain".as_slice(), &[0xff, 0xfe]]))),
         ("score", Arc::new(Float64Array::from(vec![f64::NAN, 0.5]))),
         ("big", Arc::new(Int64Array::from(vec![Some(i64::MAX), None]))),
-        ("agent", Arc::new(vec!["curl", "curl"].into_iter().collect::<DictionaryArray<arrow_array::types::Int32Type>>())),
+        ("agent", Arc::new(vec!["curl", "curl"].into_iter().collect::<DictionaryArray<arrow::datatypes::Int32Type>>())),
         ("key", Arc::new(LargeStringArray::from(vec![Some("k"), None]))),
         ("flag", Arc::new(BooleanArray::from(vec![Some(true), None]))),
         ("counts", Arc::new(counts.finish())),
@@ -615,9 +615,9 @@ fn pages_that_say_too_much_are_refused() {
         Some(plain().set_compression(Compression::ZSTD(ZstdLevel::default())).build()),
     )
     .expect("a writer");
-    let nulls = arrow_array::new_null_array(&DataType::Utf8, 20_000_000);
+    let nulls = arrow::array::new_null_array(&DataType::Utf8, 20_000_000);
     let list =
-        arrow_array::ListArray::new(Arc::new(Field::new("item", DataType::Utf8, true)), arrow_buffer::OffsetBuffer::from_lengths([20_000_000]), nulls, None);
+        arrow::array::ListArray::new(Arc::new(Field::new("item", DataType::Utf8, true)), arrow::buffer::OffsetBuffer::from_lengths([20_000_000]), nulls, None);
     let rows = RecordBatch::try_new(writer_schema(), vec![Arc::new(StringArray::from(vec!["2024-01-15T10:00:00Z"])), Arc::new(list)]).expect("a batch");
     writer.write(&rows).expect("rows");
     let file = writer.into_inner().expect("a file");

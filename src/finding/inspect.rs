@@ -225,6 +225,7 @@ pub fn inspect<'a>(
             let line = serde_json::json!({"s": batch.plan.source, "f": filled, "n": action.filter(|_| !has_activity), "r": raw});
             out.extend(line.to_string().into_bytes());
         }),
+        tell_places: false,
         rejects: true,
         progress,
     })?;
@@ -487,6 +488,7 @@ fn try_out(
         window: Window::Fixed(Period::ALL),
         threads,
         render: Some(&|batch, _, _, out| out.push(batch.plan.source)),
+        tell_places: false,
         rejects: false,
         progress: &|_| {},
     })?;

@@ -84,6 +84,7 @@ pub fn run_tests(sources: &SourceSet, files: &[MappingFile]) -> Result<Vec<Outco
             });
             out.extend(serde_json::to_vec(&filled).unwrap_or_default());
         }),
+        tell_places: false,
         rejects: false,
         progress: &|_| {},
     })?;

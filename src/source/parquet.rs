@@ -8,8 +8,8 @@ mod rows;
 mod thrift;
 
 use super::split::{CHUNK, Fault, Piece, too_long};
-use arrow_array::{RecordBatch, RecordBatchReader};
-use arrow_schema::{DataType, Field, Fields, TimeUnit};
+use arrow::array::{RecordBatch, RecordBatchReader};
+use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 use bytes::Bytes;
 use pages::{Budget, OneChunk, Pages, is_supported, unsupported};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups, RowSelection, RowSelector};
@@ -348,7 +348,7 @@ fn fill(
     Ok(())
 }
 
-fn of_arrow(error: &arrow_schema::ArrowError) -> String {
+fn of_arrow(error: &arrow::error::ArrowError) -> String {
     let text = error.to_string();
     let text = ["Parquet argument error: ", "External error: ", "Parquet error: ", "EOF: "].iter().fold(text.as_str(), |t, p| t.strip_prefix(p).unwrap_or(t));
     text.lines().next().unwrap_or_default().chars().take(300).collect()

@@ -2,11 +2,11 @@
 
 use crate::event::time::push_time;
 use crate::source::split::MAX_RECORD;
-use arrow_array::cast::AsArray;
-use arrow_array::types::*;
-use arrow_array::{Array, ArrowPrimitiveType, BinaryViewArray, PrimitiveArray, RecordBatch, StringViewArray};
-use arrow_buffer::NullBuffer;
-use arrow_schema::{DataType, IntervalUnit, TimeUnit};
+use arrow::array::cast::AsArray;
+use arrow::array::{Array, ArrowPrimitiveType, BinaryViewArray, PrimitiveArray, RecordBatch, StringViewArray};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::*;
+use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::Display;
