@@ -206,7 +206,7 @@ pub fn inspect<'a>(
         found,
         sources,
         rules: &rules,
-        columns: &[],
+        columns: Column::ALL,
         keep: Keep::Matched,
         window: Window::Fixed(Period::ALL),
         threads,

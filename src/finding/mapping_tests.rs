@@ -71,7 +71,7 @@ pub fn run_tests(sources: &SourceSet, files: &[MappingFile]) -> Result<Vec<Outco
         found: Discovered { inputs, rejects: Vec::new() },
         sources,
         rules: &rules,
-        columns: &[],
+        columns: Column::ALL,
         keep: Keep::Matched,
         window: Window::Fixed(Period::ALL),
         threads: 1,

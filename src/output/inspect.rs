@@ -315,13 +315,18 @@ fn write_file(i: &Inspection<'_>, f: &InspectedFile, lines: &mut Lines<'_>) -> i
     if let Some((first, last)) = r.span {
         lines.line(2, &format!("{} to {}", format_time(first), format_time(last)))?;
     }
-    for (record, reason) in r.reasons.iter().take(MAX_REASONS) {
+    // Records that no source knows mostly say the same.
+    let most = if f.state == State::UnknownSource { 1 } else { MAX_REASONS };
+    for (record, reason) in r.reasons.iter().take(most) {
         let place = record.map_or(String::new(), |n| format!("record {n}: "));
         lines.line(2, &format!("rejected: {place}{}", shorten(reason, 300)))?;
     }
-    let more = r.reasons.len().saturating_sub(MAX_REASONS) as u64 + r.more_reasons;
+    let more = r.reasons.len().saturating_sub(most) as u64 + r.more_reasons;
     if more > 0 {
         lines.line(2, &format!("... and {} more; --rejects FILE writes all", grouped(more)))?;
+    }
+    if f.state == State::UnknownSource && f.nearest.is_empty() {
+        lines.line(2, &format!("tried: {}; none has a field in common with it", counted(i.sources.mappings.len() as u64, "source")))?;
     }
     for n in &f.nearest {
         lines.line(2, &format!("tried: {}", nearest_words(i, n)))?;

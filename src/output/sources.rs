@@ -71,7 +71,8 @@ fn formats(mapping: &Mapping) -> Vec<String> {
             TimeFormat::Pattern(p) => p.clone(),
         })
         .collect();
-    out.dedup();
+    let mut seen = std::collections::BTreeSet::new();
+    out.retain(|f| seen.insert(f.clone()));
     out.extend(mapping.each.iter().map(|e| format!("each {e}")));
     out.extend(mapping.json_text.iter().map(|j| format!("json in {j}")));
     out

@@ -161,7 +161,8 @@ fn steps(report: &mut Report<'_>, node: &Node, column: &str) {
         };
         // A map behind a constant turns it into what the column gets.
         let through_map = entry.key == "const" && node.get("map").is_some();
-        if !through_map && !allowed.contains(&text.as_str()) {
+        // An empty text is no value.
+        if !through_map && !text.is_empty() && !allowed.contains(&text.as_str()) {
             report.add(Check::ColumnValue, entry.line, format!("`{column}` cannot be `{}`", shown(&text)), meant(&text, allowed));
         }
     }

@@ -363,13 +363,15 @@ pub(super) fn status(fields: &Fields, used: &[String]) -> Option<Guess> {
     best(candidates)
 }
 
+/// A product with its version, such as `curl/8.4.0`.
 fn is_agent(text: &str) -> bool {
     let Some((product, version)) = text.split_once('/') else { return false };
     let named = !product.is_empty()
         && product.len() <= 40
         && product.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
         && product.bytes().any(|b| b.is_ascii_alphabetic());
-    named && version.bytes().next().is_some_and(|b| b.is_ascii_digit())
+    let number = version.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or_default();
+    named && number.starts_with(|c: char| c.is_ascii_digit()) && number.contains('.')
 }
 
 /// A browser or a client with its version.
@@ -378,7 +380,8 @@ pub(super) fn user_agent(fields: &Fields, used: &[String]) -> Option<Guess> {
         let exact = joined(f).ends_with("useragent") || matches!(joined(f).as_str(), "ua" | "browser" | "agent");
         let looks = f.share(is_agent);
         let by_name = exact || has_word(f.last(), &["client", "agent", "browser"]);
-        if !(exact && f.share(|v| is_number(v) || v == "true" || v == "false") < 0.5 || looks >= 0.8) {
+        let browsers = f.share(|v| v.starts_with("Mozilla/"));
+        if !(exact && f.share(|v| is_number(v) || v == "true" || v == "false") < 0.5 || looks >= 0.8 && (by_name || browsers > 0.2)) {
             return None;
         }
         let why = percent(looks, "of its values look like a client with its version");
@@ -488,10 +491,10 @@ pub(super) fn action(fields: &Fields, used: &[String]) -> Option<Guess> {
         let score = match joined(f).as_str() {
             "action" | "eventname" | "eventtype" | "operation" | "operationname" | "actionname" | "actiontype" | "eventaction" | "auditaction" => 6,
             "event" | "activity" | "activityname" | "aktion" | "accion" | "ereignis" => 5,
-            "verb" | "method" | "methodname" | "command" | "what" => 4,
+            "verb" | "op" | "method" | "methodname" | "command" | "what" => 4,
             "type" | "description" | "summary" => 2,
             "name" | "message" => 1,
-            _ if has_word(f.last(), &["action", "event", "operation", "activity"])
+            _ if has_word(f.last(), &["action", "event", "operation", "activity", "what"])
                 && !has_word(f.last(), &["id", "time", "date", "version", "source", "count"]) =>
             {
                 3

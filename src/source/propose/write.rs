@@ -86,17 +86,17 @@ pub(super) fn names(file: &str, taken: &[&str]) -> (String, String) {
 pub(super) fn mapping(p: &Proposal, file: &str, records: usize, each: Option<&str>, actions: &[(String, usize)]) -> String {
     let mut out = String::new();
     let name = comment(file.rsplit('/').next().unwrap_or(file));
-    let _ = writeln!(out, "# Proposed by `auditmill inspect` from {records} records of {name}. Check each line before you rely on it.");
-    let _ = writeln!(out, "# sure: name and values agree; likely: one of them says so; guess: the best that there is.");
+    let _ = writeln!(out, "# Proposed by `auditmill inspect` from {records} records of\n# {name}\n# Check each line before you rely on it.");
+    let _ = writeln!(out, "# sure: name and values agree; likely: one of them says so; guess: the best\n# that there is.");
     let _ = writeln!(out, "id: {}\ntitle: {}\nlogsource:\n  - {{product: {}}}", p.id, quoted(&p.title), p.id);
-    let _ = writeln!(out, "detect:\n  # Every one of the records has these; take the ones that no other system's have.");
+    let _ = writeln!(out, "detect:\n  # Every one of the records has these; take those that no other system's have.");
     let has: Vec<String> = p.detect.iter().map(|d| quoted(d)).collect();
     let _ = writeln!(out, "  - has: [{}]", has.join(", "));
     if let Some(path) = each {
         let _ = writeln!(out, "# Each element of this array is an event.\neach: {}", quoted(path));
     }
     let line = |out: &mut String, start: &str, g: &Guess| {
-        let _ = writeln!(out, "{start}{}   # {}: {}", g.expression, g.sure.name(), comment(&g.why));
+        let _ = writeln!(out, "  # {}: {}\n{start}{}", g.sure.name(), comment(&g.why), g.expression);
     };
     let (times, columns): (Vec<&Guess>, Vec<&Guess>) = p.guesses.iter().partition(|g| g.column == "time");
     out.push_str("time:\n");
@@ -109,7 +109,7 @@ pub(super) fn mapping(p: &Proposal, file: &str, records: usize, each: Option<&st
     if actions.is_empty() {
         return out;
     }
-    out.push_str("activity:\n  key: action\n  # What the names mean, so that rules for every source see them; `auditmill sources list --activities` names all\n  # activities. Names seen, most frequent first:\n  map: {}\n");
+    out.push_str("activity:\n  key: action\n  # What the names mean, so that rules for every source see them;\n  # `auditmill sources list --activities` names all activities. Names seen:\n  map: {}\n");
     for (action, n) in actions.iter().take(MAX_ACTIONS) {
         let shown: String = action.chars().take(MAX_SHOWN).collect();
         let _ = writeln!(out, "  #  {}: {{activity: , category: }}   # {n} of {records}", in_quotes(&shown));
