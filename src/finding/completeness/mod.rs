@@ -152,7 +152,7 @@ pub struct SourceCoverage {
     pub strip_text: String,
     /// Its event classes: those that were delivered and those that were not.
     pub classes: Vec<ClassCoverage>,
-    /// Events that are of none of them.
+    /// Events that are of none of them, counted as those of the classes.
     pub unclassified: u64,
     /// Its accounts, most events first; empty where no event names one.
     pub accounts: Vec<AccountCoverage>,
