@@ -124,7 +124,7 @@ fn a_mapping_whose_aliases_or_log_sources_are_wrong_is_refused() {
     place.write("log", "{}\n");
     for (old, new, says) in [
         ("  Short: deep.er.name", "  Short: []", "aliases: `Short` needs the path"),
-        ("  Short: deep.er.name", "  Short: ''", "aliases: `Short` needs the path"),
+        ("  Short: deep.er.name", "  Short: ''", "the path ``: it is empty"),
         ("  Short: deep.er.name", "  Short: [a, Short]", "aliases: `Short` stands for itself"),
         ("  Short: deep.er.name", "  Short: $user", "not for event columns"),
         ("  Short: deep.er.name", "  Short: {path: a}", "aliases"),
@@ -134,7 +134,7 @@ fn a_mapping_whose_aliases_or_log_sources_are_wrong_is_refused() {
         ("[{product: test}]", "[{}]", "logsource: an entry needs"),
     ] {
         place.write("src.yml", SOURCE.replace(old, new));
-        place.run(&["scan", "log", "--sources", "src.yml"]).exits(2).says("error: src.yml: ").says(says).says("help:");
+        place.run(&["scan", "log", "--sources", "src.yml"]).exits(2).says("error: src.yml:").says(says).says("help:");
     }
 }
 
