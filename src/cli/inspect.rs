@@ -1,10 +1,12 @@
 //! `auditmill inspect`
 
-use super::args::{InputArgs, ListFormat, TalkArgs};
+use super::args::{CompletenessArgs, InputArgs, ListFormat, TalkArgs, TimeArgs};
 use super::{Outcome, say, settings, worst};
 use crate::diag::UserError;
 use crate::exit::ExitStatus;
-use crate::finding::inspect::{Inspection, Proposed, inspect};
+use crate::finding::completeness::{Given, coverage};
+use crate::finding::inspect::{InspectRequest, Inspection, Proposed, inspect};
+use crate::output::completeness::write_completeness;
 use crate::output::inspect::{write_json, write_proposal, write_text};
 use crate::output::write::{check_free, write_file};
 use crate::output::{grouped, printable};
@@ -19,10 +21,14 @@ use std::path::{Path, PathBuf};
 pub struct InspectArgs {
     #[command(flatten)]
     pub input: InputArgs,
+    #[command(flatten)]
+    pub completeness: CompletenessArgs,
+    #[command(flatten)]
+    pub time: TimeArgs,
     /// Write the mapping that is proposed for a file of no known source
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub write: Option<PathBuf>,
-    /// How to write the inspection
+    /// How to write the inspection; files are told whole, the period is for the coverage
     #[arg(long, value_enum, default_value_t = ListFormat::Table, help_heading = "Output")]
     pub format: ListFormat,
     #[command(flatten)]
@@ -38,20 +44,37 @@ pub fn run(args: &InspectArgs) -> Outcome {
                 .into());
         }
     }
+    let asked = settings::period(&args.time)?;
+    let zone = settings::zone(&args.time)?;
     let sources = settings::load_sources(&args.input.sources)?;
+    let (scope, provenance) = settings::given(&args.completeness, &sources)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;
     let bar = settings::progress(found.inputs.len(), &args.talk);
-    let result = inspect(found, &sources, settings::threads(&args.input), &|n| bar.inc(n as u64), &mut |scan, spools| match &args.input.rejects {
-        Some(path) => write_file(path, args.talk.force, |out| crate::output::events::write_rejects(scan, spools, out)),
-        None => Ok(()),
+    let given = Given { scope: scope.as_ref(), provenance: provenance.as_ref(), as_of: asked.as_of, zone };
+    let mut known = None;
+    let request = InspectRequest {
+        found,
+        sources: &sources,
+        threads: settings::threads(&args.input),
+        window: asked.window,
+        tell_places: args.format == ListFormat::Json || scope.is_some(),
+        progress: &|n| bar.inc(n as u64),
+    };
+    let result = inspect(request, &mut |scan, spools| {
+        known = Some(coverage(scan, &given));
+        match &args.input.rejects {
+            Some(path) => write_file(path, args.talk.force, |out| crate::output::events::write_rejects(scan, spools, out)),
+            None => Ok(()),
+        }
     })?;
+    let coverage = known.ok_or_else(|| UserError::new("the run failed: it told nothing"))?;
     bar.finish_and_clear();
     let status = if result.incomplete { ExitStatus::InputIncomplete } else { ExitStatus::Done };
     // A mapping that is written is not shown as well.
     let written = args.write.as_deref().map(|path| write_mapping(&result, path, args.talk.force)).transpose()?.flatten();
     let mut out = BufWriter::new(io::stdout().lock());
     match args.format {
-        ListFormat::Json => write_json(&result, None, vec![status.code()], &mut out)?,
+        ListFormat::Json => write_json(&result, &coverage, vec![status.code()], &mut out)?,
         ListFormat::Table => {
             write_text(&result, settings::style(&args.talk), &mut out)?;
             for p in result.proposals.iter().filter(|p| !written.is_some_and(|w| std::ptr::eq(w, *p))) {
@@ -63,6 +86,11 @@ pub fn run(args: &InspectArgs) -> Outcome {
     out.flush()?;
     if !args.talk.quiet {
         talk(&result, written, args.write.as_deref());
+        let mut summary = Vec::new();
+        write_completeness(&coverage, &mut summary)?;
+        if !summary.is_empty() {
+            say(String::from_utf8_lossy(&summary).trim_end());
+        }
     }
     Ok(worst(&[status]))
 }

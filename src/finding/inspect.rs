@@ -189,17 +189,28 @@ struct Names {
     events: u64,
 }
 
-/// Takes the run and the spools of its rejected records.
-pub type TakeRejects<'t> = &'t mut dyn FnMut(&Scan<'_>, Vec<Option<File>>) -> Result<(), UserError>;
+/// Takes the run, while it is whole, and the spools of its rejected records.
+pub type TakeRun<'t> = &'t mut dyn FnMut(&Scan<'_>, Vec<Option<File>>) -> Result<(), UserError>;
+
+/// What to inspect and how.
+pub struct InspectRequest<'a, 'p> {
+    /// Inputs.
+    pub found: Discovered,
+    /// Mappings.
+    pub sources: &'a SourceSet,
+    /// Workers.
+    pub threads: usize,
+    /// The period by which coverage is judged; files are told whole.
+    pub window: Window,
+    /// Events are counted by account and region too.
+    pub tell_places: bool,
+    /// Told after each file.
+    pub progress: &'p (dyn Fn(usize) + Sync),
+}
 
 /// Reads the inputs with the mappings and says what was made of them.
-pub fn inspect<'a>(
-    found: Discovered,
-    sources: &'a SourceSet,
-    threads: usize,
-    progress: &(dyn Fn(usize) + Sync),
-    take_rejects: TakeRejects<'_>,
-) -> Result<Inspection<'a>, UserError> {
+pub fn inspect<'a>(request: InspectRequest<'a, '_>, take_run: TakeRun<'_>) -> Result<Inspection<'a>, UserError> {
+    let InspectRequest { found, sources, threads, window, tell_places, progress } = request;
     let inputs = found.inputs.clone();
     let rules = RuleSet::default();
     let mut result = scan(ScanRequest {
@@ -208,7 +219,7 @@ pub fn inspect<'a>(
         rules: &rules,
         columns: Column::ALL,
         keep: Keep::Matched,
-        window: Window::Fixed(Period::ALL),
+        window,
         threads,
         render: Some(&|batch, row, bytes, out| {
             let (mut filled, mut action, mut has_activity, mut raw) = (0u64, None, false, None);
@@ -225,7 +236,7 @@ pub fn inspect<'a>(
             let line = serde_json::json!({"s": batch.plan.source, "f": filled, "n": action.filter(|_| !has_activity), "r": raw});
             out.extend(line.to_string().into_bytes());
         }),
-        tell_places: false,
+        tell_places,
         rejects: true,
         progress,
     })?;
@@ -233,7 +244,7 @@ pub fn inspect<'a>(
     let read = read_rows(&result, spools)?;
     let rejected = std::mem::take(&mut result.reject_spools);
     let copies = rejected.iter().map(|s| s.as_ref().map(File::try_clone).transpose()).collect::<Result<Vec<_>, _>>().map_err(broken)?;
-    take_rejects(&result, copies)?;
+    take_run(&result, copies)?;
     let samples = read_rejects(&mut result, rejected)?;
     let mut files = Vec::with_capacity(result.files.len());
     for (i, report) in result.files.iter().enumerate() {

@@ -261,7 +261,11 @@ fn documentation(subject: &Subject<'_>, style: Style, out: &mut dyn Write) -> io
     row("Status", status)?;
     let changed = m.modified.as_ref().map_or(String::new(), |d| format!(", changed {d}"));
     row("File", &format!("{}:{}, hash {}{changed}", m.file, m.line, m.hash))?;
-    let applies = if entry.sources().is_empty() { "none of the sources of this run".to_owned() } else { entry.sources().join(", ") };
+    let applies = match entry.sources() {
+        [] => "none of the sources of this run".to_owned(),
+        all if all.len() > 1 && all.len() == subject.sources.mappings.len() => "every source of this run".to_owned(),
+        some => some.join(", "),
+    };
     match &rule.body {
         Body::Detection(d) => {
             let words = logsource_words(d);

@@ -6,6 +6,7 @@ use super::{grouped, printable, shorten};
 use crate::diag::Reject;
 use crate::event::Column;
 use crate::event::time::format_time;
+use crate::finding::completeness::Coverage;
 use crate::finding::inspect::{Alternative, InspectedFile, InspectedSource, Inspection, Nearest, Proposed, State};
 use crate::finding::scan::Totals;
 use crate::source::propose::Guess;
@@ -29,8 +30,8 @@ struct Document<'a> {
     rejects: &'a [Reject],
     proposals: Vec<ProposalJson<'a>>,
     not_proposed: Vec<NotProposedJson<'a>>,
-    /// Made elsewhere: events over time, gaps, and what should be there.
-    coverage: Option<&'a serde_json::Value>,
+    /// Events over time, gaps, and what should be there.
+    coverage: &'a Coverage,
     exit_status: Vec<u8>,
 }
 
@@ -135,8 +136,8 @@ struct NotProposedJson<'a> {
     reason: &'a str,
 }
 
-/// Writes the whole document; `coverage` is the value under that key.
-pub fn write_json(i: &Inspection<'_>, coverage: Option<&serde_json::Value>, exit_status: Vec<u8>, out: &mut dyn Write) -> io::Result<()> {
+/// Writes the whole document.
+pub fn write_json(i: &Inspection<'_>, coverage: &Coverage, exit_status: Vec<u8>, out: &mut dyn Write) -> io::Result<()> {
     let document = Document {
         schema: "auditmill.inspect/v1",
         inputs: i.totals,

@@ -44,7 +44,7 @@ pub fn mapping_schema() -> Value {
 }
 
 fn columns() -> Value {
-    let fillable = Column::ALL.iter().filter(|c| !c.is_built_in());
+    let fillable = Column::ALL.iter().filter(|c| !c.is_built_in() || **c == Column::Source);
     let entry = |c: &Column| {
         let reference = if keys::closed_values(c.name()).is_some() { format!("#/$defs/{}_expression", c.name()) } else { "#/$defs/expression".into() };
         (c.name().to_owned(), json!({"$ref": reference, "description": c.describe()}))

@@ -2,6 +2,7 @@
 
 use super::{Check, Report};
 use crate::event::Column;
+use crate::event::value::fold_case;
 use crate::rule::lint::tree::{Data, Node};
 use crate::rule::lint::{meant, shown};
 use crate::source::keys::{self, BASES, CONVERSIONS, STEPS};
@@ -9,7 +10,8 @@ use crate::source::keys::{self, BASES, CONVERSIONS, STEPS};
 /// A name that must be an event column; `filled` when a mapping is to fill it.
 pub(super) fn column_name(report: &mut Report<'_>, name: &str, line: usize, filled: bool) {
     match name.parse::<Column>() {
-        Ok(column) if filled && column.is_built_in() => {
+        // Our own normalised events name their source.
+        Ok(column) if filled && column.is_built_in() && column != Column::Source => {
             report.add(
                 Check::UnknownColumn,
                 line,
@@ -152,6 +154,7 @@ fn steps(report: &mut Report<'_>, node: &Node, column: &str) {
         }
     }
     let Some(allowed) = keys::closed_values(column) else { return };
+    let nulls: Vec<String> = node.get("null_if").map(|e| e.value.members()).unwrap_or_default().iter().filter_map(|n| n.scalar()).collect();
     let mapped = node.get("map").map(|e| e.value.entries()).unwrap_or_default();
     let given = mapped.iter().chain(["const", "default"].iter().filter_map(|k| node.get(k)));
     for entry in given {
@@ -161,8 +164,9 @@ fn steps(report: &mut Report<'_>, node: &Node, column: &str) {
         };
         // A map behind a constant turns it into what the column gets.
         let through_map = entry.key == "const" && node.get("map").is_some();
-        // An empty text is no value.
-        if !through_map && !text.is_empty() && !allowed.contains(&text.as_str()) {
+        // An empty text is no value, and one of `null_if` neither.
+        let is_null = text.is_empty() || nulls.iter().any(|n| fold_case(n) == fold_case(&text));
+        if !through_map && !is_null && !allowed.contains(&text.as_str()) {
             report.add(Check::ColumnValue, entry.line, format!("`{column}` cannot be `{}`", shown(&text)), meant(&text, allowed));
         }
     }

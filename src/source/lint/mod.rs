@@ -303,9 +303,12 @@ fn detect(report: &mut Report<'_>, doc: &Doc<'_>) {
                 }
             }
         }
-        let has = alternative.get("has").map_or(0, |e| e.value.members().len());
+        // A path that goes down asks for what it goes through as well.
+        let parts = |n: &&Node| n.scalar().map_or(0, |p| p.split('.').count());
+        let asked: usize = alternative.get("has").map(|e| e.value.members()).unwrap_or_default().iter().map(parts).sum();
+        let absent = alternative.get("without").map_or(0, |e| e.value.members().len());
         let held = alternative.get("where").map_or(0, |e| e.value.entries().len());
-        if held == 0 && has < 2 {
+        if held == 0 && asked + absent < 2 {
             let help = "name the two to five fields that only this system's records have, or add a `where`";
             report.add(Check::WeakDetect, alternative.line, "this alternative asks for one field and nothing else", help);
         }

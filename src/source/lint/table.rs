@@ -14,7 +14,7 @@ checks! {
     IdReused "id-reused" Error Error "Another mapping has the same id",
     MissingLogsource "missing-logsource" Error Error "Without a log source no public rule sees the records",
 
-    WeakDetect "weak-detect" Warning Error "An alternative of detect asks for so little that records of other systems fit",
+    WeakDetect "weak-detect" Warning Warning "An alternative of detect asks for so little that records of other systems fit",
     SameDetect "same-detect" Warning Error "Two mappings have the same alternative of detect",
 
     UnknownColumn "unknown-column" Error Error "A name is not an event column, or is one that auditmill fills itself",
@@ -27,7 +27,7 @@ checks! {
     EmptyColumn "empty-column" Note Note "A column that most sources fill (user, action, ip) is never filled",
 
     UnknownActivity "unknown-activity" Warning Error "An activity is not in activities.yml",
-    CategoryDiffers "category-differs" Warning Error "An entry's category is not the one that activities.yml gives its activity",
+    CategoryDiffers "category-differs" Warning Warning "An entry's category is not the one that activities.yml gives its activity",
     UnknownCategory "unknown-category" Error Error "A category is none that events have",
     SameName "same-name" Warning Error "Two names of the activity map are the same without case and blanks at the ends",
     UnreachableEntry "unreachable-entry" Warning Error "An entry of the activity map can never be reached",
