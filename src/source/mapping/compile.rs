@@ -117,6 +117,8 @@ struct Compiler {
     selects: HashMap<String, (PathId, Vec<select::Step>)>,
     used_paths: Vec<PathId>,
     used_columns: Vec<Column>,
+    /// Selections by their YAML: a table says `{$status: failed}` hundreds of times.
+    conditions: HashMap<String, Detection>,
 }
 
 impl Compiler {
@@ -268,10 +270,14 @@ impl Compiler {
     /// A `when` is a Sigma selection; `$name` in it is a column.
     fn when(&mut self, when: &yaml_serde::Value) -> Result<Detection, String> {
         let text = yaml_serde::to_string(when).map_err(|e| e.to_string())?;
-        let indented: String = text.lines().map(|l| format!("    {l}\n")).collect();
-        let document = format!("title: when\nlogsource: {{}}\ndetection:\n  selection:\n{indented}  condition: selection\n");
-        let detections = parse_detections(&document, &Vars::default()).map_err(|(reason, _)| format!("when: {reason}"))?;
-        let detection = detections.selections.into_values().next().ok_or("when: empty")?;
+        let detection = match self.conditions.get(&text) {
+            Some(known) => known.clone(),
+            None => {
+                let parsed = selection(&text)?;
+                self.conditions.insert(text, parsed.clone());
+                parsed
+            }
+        };
         let mut fields = Vec::new();
         detection.visit_fields(&mut |f| fields.push(f.to_owned()));
         for f in fields {
@@ -311,6 +317,14 @@ impl Compiler {
         }
         Ok(Some(Entry { when: spec.when.as_ref().map(|w| self.when(w)).transpose()?, value }))
     }
+}
+
+/// A Sigma selection from its YAML.
+fn selection(text: &str) -> Result<Detection, String> {
+    let indented: String = text.lines().map(|l| format!("    {l}\n")).collect();
+    let document = format!("title: when\nlogsource: {{}}\ndetection:\n  selection:\n{indented}  condition: selection\n");
+    let detections = parse_detections(&document, &Vars::default()).map_err(|(reason, _)| format!("when: {reason}"))?;
+    detections.selections.into_values().next().ok_or_else(|| "when: empty".to_owned())
 }
 
 /// What an entry of the activity table gives for a column.
