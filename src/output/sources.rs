@@ -102,6 +102,15 @@ pub fn write_json(sources: &SourceSet, entries: &[SourceEntry<'_>], out: &mut dy
     out.write_all(b"\n")
 }
 
+/// A list for a cell of a table; `--format json` has it whole.
+fn first_few(list: &[String]) -> String {
+    const FEW: usize = 3;
+    match list.len() {
+        n if n > FEW => format!("{} and {} more", list[..FEW].join(", "), n - FEW),
+        _ => list.join(", "),
+    }
+}
+
 fn place(e: &SourceEntry<'_>) -> String {
     if e.built_in { "built in".to_owned() } else { printable(e.file).into_owned() }
 }
@@ -124,9 +133,9 @@ pub fn write_table(entries: &[SourceEntry<'_>], style: Style, out: &mut dyn Writ
         }
         return Ok(());
     }
-    let mut table = new_table(style, &["ID", "TITLE", "ACTIVITIES", "TESTS", "FORMATS", "LOG SOURCES", "FROM", "HASH"]);
+    let mut table = new_table(style, &["ID", "TITLE", "ACTIVITIES", "TESTS", "HASH", "FROM", "LOG SOURCES"]);
     if style.width.is_none() {
-        // A line of a pipe is a mapping, whole.
+        // A line of a pipe is a mapping.
         table.set_content_arrangement(ContentArrangement::Disabled);
     }
     for e in entries {
@@ -135,10 +144,9 @@ pub fn write_table(entries: &[SourceEntry<'_>], style: Style, out: &mut dyn Writ
             printable(e.title).into_owned(),
             activities(e),
             grouped(e.tests as u64),
-            printable(&e.formats.join(", ")).into_owned(),
-            printable(&e.logsources.join(", ")).into_owned(),
-            place(e),
             e.hash.to_owned(),
+            place(e),
+            printable(&first_few(&e.logsources)).into_owned(),
         ]);
     }
     writeln!(out, "{}", trimmed(&table))
