@@ -2,11 +2,13 @@
 
 pub mod batch;
 pub mod correlate;
+mod document;
 mod field;
 pub mod gathered;
 mod late;
 mod masks;
 pub mod merge;
 pub mod plan;
+mod queue;
 pub mod run;
 pub mod tally;

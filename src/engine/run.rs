@@ -1,8 +1,10 @@
 //! Reads all inputs in parallel with a bounded number of chunks in flight; what a worker gathers is merged in a total order.
 
 use super::batch::{Batch, RowState};
+use super::document::walk_document;
 use super::gathered::{FileStat, Gathered, IndexEntry, Spooled};
 use super::plan::SourcePlan;
+use super::queue::{Job, Queue, Work};
 use super::tally::{GroupKey, Page, clipped};
 use crate::event::dict::ABSENT;
 use crate::event::time::SECOND;
@@ -16,16 +18,11 @@ use crate::source::parquet::{Contents, Stretch, Table};
 use crate::source::split::{Fault, Level, MAX_RECORD, Piece, Scanner, split_json, split_lines, too_long};
 use crate::source::unpack::{Opened, open};
 use crate::source::unwrap::unwrap;
-use crate::source::walk::{DocumentSeed, Element, ElementSink, KeyMemory, RecordSeed, Trie};
 use foldhash::quality::RandomState;
-use serde::de::{DeserializeSeed, Deserializer, Error as _};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-
-/// Chunks that wait for a worker at one time.
-const QUEUE: usize = 4;
+use std::sync::Arc;
 
 /// Which rows keep their columns beyond their chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,48 +62,12 @@ pub struct Spec<'a> {
     pub progress: &'a (dyn Fn(usize) + Sync),
 }
 
-#[derive(Default)]
-struct Job {
-    file: u32,
-    piece: Piece,
-    lines: Vec<u32>,
-    by_lines: bool,
-    source: Option<usize>,
-    /// Rows still to be read, in place of a piece.
-    stretch: Option<Stretch>,
-    /// The table of which the piece holds some columns only.
-    partial: Option<Arc<Table>>,
-}
-
-#[derive(Default)]
-struct Queue {
-    next_file: usize,
-    jobs: VecDeque<Job>,
-    producers: usize,
-}
-
-struct Shared {
-    queue: Mutex<Queue>,
-    changed: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-enum Work {
-    File(usize),
-    Piece(Job),
-}
-
 /// Runs all workers and gives what each gathered.
 pub fn run(spec: &Spec<'_>) -> Vec<Gathered> {
-    let shared = Shared { queue: Mutex::default(), changed: Condvar::new() };
+    let queue = Queue::new(spec.inputs.len(), spec.pool.current_num_threads());
     let hasher = RandomState::default();
     spec.pool.broadcast(|context| {
-        let mut worker = Worker::new(spec, &shared, &hasher, context.index() as u32);
+        let mut worker = Worker::new(spec, &queue, &hasher, context.index() as u32);
         worker.work();
         worker.finish()
     })
@@ -114,7 +75,7 @@ pub fn run(spec: &Spec<'_>) -> Vec<Gathered> {
 
 struct Worker<'a> {
     spec: &'a Spec<'a>,
-    shared: &'a Shared,
+    queue: &'a Queue,
     hasher: &'a RandomState,
     number: u32,
     batches: Vec<Batch<'a>>,
@@ -138,7 +99,7 @@ struct Recode {
 }
 
 impl<'a> Worker<'a> {
-    fn new(spec: &'a Spec<'a>, shared: &'a Shared, hasher: &'a RandomState, number: u32) -> Worker<'a> {
+    fn new(spec: &'a Spec<'a>, queue: &'a Queue, hasher: &'a RandomState, number: u32) -> Worker<'a> {
         let mut out = Gathered { by_source: vec![0; spec.plans.len()], ..Gathered::default() };
         out.kept.columns = vec![Vec::new(); spec.retained.len()];
         let mut spool = |wanted: bool| match wanted.then(tempfile::tempfile) {
@@ -152,7 +113,7 @@ impl<'a> Worker<'a> {
         (out.spool, out.reject_spool) = (spool(spec.render.is_some()), spool(spec.rejects));
         Worker {
             spec,
-            shared,
+            queue,
             hasher,
             number,
             batches: spec.plans.iter().map(|p| Batch::new(p, spec.render.is_some())).collect(),
@@ -168,66 +129,29 @@ impl<'a> Worker<'a> {
     }
 
     fn work(&mut self) {
-        while let Some(work) = self.next() {
+        while let Some(work) = self.queue.next() {
             match work {
                 Work::File(i) => {
                     self.file(i);
-                    self.produced();
+                    self.queue.produced();
                     (self.spec.progress)(1);
                 }
                 Work::Piece(job) => {
-                    self.shared.changed.notify_all();
                     let produces = job.stretch.is_some();
                     self.piece(job);
                     if produces {
-                        self.produced();
+                        self.queue.produced();
                     }
                 }
             }
-        }
-        self.shared.changed.notify_all();
-    }
-
-    /// What was taken from the queue gives no more jobs.
-    fn produced(&self) {
-        {
-            let mut queue = self.shared.lock();
-            queue.producers -= 1;
-        }
-        self.shared.changed.notify_all();
-    }
-
-    fn next(&self) -> Option<Work> {
-        let mut queue = self.shared.lock();
-        loop {
-            if let Some(job) = queue.jobs.pop_front() {
-                queue.producers += usize::from(job.stretch.is_some());
-                return Some(Work::Piece(job));
-            }
-            if queue.next_file < self.spec.inputs.len() {
-                queue.next_file += 1;
-                queue.producers += 1;
-                return Some(Work::File(queue.next_file - 1));
-            }
-            if queue.producers == 0 {
-                return None;
-            }
-            queue = self.shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     /// Hands a piece to a waiting worker, or does it here when enough wait already.
     fn offer(&mut self, job: Job) {
-        {
-            let mut queue = self.shared.lock();
-            if self.spec.pool.current_num_threads() > 1 && queue.jobs.len() < QUEUE {
-                queue.jobs.push_back(job);
-                drop(queue);
-                self.shared.changed.notify_all();
-                return;
-            }
+        if let Some(job) = self.queue.offer(job) {
+            self.piece(job);
         }
-        self.piece(job);
     }
 
     fn stat(&mut self, file: u32) -> &mut FileStat {
@@ -428,18 +352,7 @@ impl<'a> Worker<'a> {
     fn document(&mut self, file: u32, bytes: &[u8], source: Option<usize>) -> bool {
         let Some(source) = source else { return false };
         let Ok(text) = simdutf8::basic::from_utf8(bytes) else { return false };
-        let batch = &mut self.batches[source];
-        batch.clear();
-        batch.begin_chunk(bytes);
-        let trie = &batch.plan.trie;
-        let memory = batch.take_memory();
-        let mut walk = ElementWalk { trie, memory, batch, starts: Vec::new(), base: text.as_ptr() as usize };
-        let mut deserializer = sonic_rs::Deserializer::from_str(text);
-        let done = DocumentSeed { containers: &self.spec.sources.containers.arrays, each: &mut walk }.deserialize(&mut deserializer).is_ok()
-            && deserializer.end().is_ok();
-        let ElementWalk { starts, memory, .. } = walk;
-        self.batches[source].remember(memory);
-        if !done || !record_spans(bytes, &starts, &mut self.batches[source].spans) {
+        if !walk_document(&mut self.batches[source], text, &self.spec.sources.containers.arrays) {
             self.batches[source].clear();
             return false;
         }
@@ -793,54 +706,4 @@ fn has_time(plan: &SourcePlan, record: &str) -> bool {
 fn no_time(plan: &SourcePlan) -> String {
     let names: Vec<&str> = plan.mapping.time.iter().take(3).map(|t| plan.mapping.paths[t.path].path.as_str()).collect();
     format!("no time: expected the field {}", names.join(" or "))
-}
-
-struct ElementWalk<'b, 'p> {
-    trie: &'p Trie,
-    memory: KeyMemory,
-    batch: &'b mut Batch<'p>,
-    starts: Vec<usize>,
-    base: usize,
-}
-
-impl ElementSink for ElementWalk<'_, '_> {
-    #[inline]
-    fn element<'de, D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error> {
-        match (RecordSeed { trie: self.trie, memory: &mut self.memory, sink: &mut *self.batch }).deserialize(deserializer)? {
-            Element::Object(Some(address)) => {
-                self.starts.push(address - self.base);
-                self.batch.end_row(self.starts.len() as u32, 0);
-                Ok(())
-            }
-            // Left to the slow way, which names each record.
-            Element::Object(None) | Element::Other => Err(D::Error::custom("out of the ordinary")),
-        }
-    }
-}
-
-/// Record spans from the positions of their first keys: a record ends before the comma that leads to the next one.
-fn record_spans(bytes: &[u8], first_keys: &[usize], spans: &mut Vec<(usize, usize)>) -> bool {
-    let open = |key: usize| bytes[..key].iter().rposition(|b| *b == b'{');
-    let Some(starts) = first_keys.iter().map(|k| open(*k)).collect::<Option<Vec<_>>>() else { return false };
-    spans.clear();
-    for (i, &start) in starts.iter().enumerate() {
-        let trimmed = starts.get(i + 1).and_then(|&next| {
-            let mut end = next;
-            while end > start && (bytes[end - 1].is_ascii_whitespace() || bytes[end - 1] == b',') {
-                end -= 1;
-            }
-            (bytes[end - 1] == b'}').then_some(end)
-        });
-        let end = trimmed.or_else(|| {
-            let mut found = None;
-            Scanner::new(Level::Top, &[]).scan_while(&bytes[start..], 0, &mut |_, e| {
-                found = Some(start + e);
-                false
-            });
-            found
-        });
-        let Some(end) = end else { return false };
-        spans.push((start, end));
-    }
-    true
 }

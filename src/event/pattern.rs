@@ -53,11 +53,6 @@ impl Pattern {
         self.regex()?.captures(text)
     }
 
-    /// As it was written.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
     fn regex(&self) -> Option<&Regex> {
         // A small pattern that parses compiles.
         self.built.get_or_init(|| self.build().ok()).as_ref()

@@ -30,11 +30,18 @@ pub fn each_column(batch: &Batch<'_>, row: u32, bytes: &[u8], found: &mut dyn Fn
 
 /// Calls `found` with the text of every rendered row, in the order of time, file, record.
 pub fn each_spooled(scan: &Scan<'_>, spools: Vec<Option<File>>, found: &mut dyn FnMut(&Spooled, &[u8])) -> io::Result<()> {
-    read_spooled(&scan.spooled, spools, found)
+    read_spooled(&scan.spooled, spools, &mut |at, line| {
+        found(at, line);
+        Ok(())
+    })
 }
 
-/// Calls `found` with the text of each of these places of the spools.
-pub fn read_spooled(places: &[Spooled], spools: Vec<Option<File>>, found: &mut dyn FnMut(&Spooled, &[u8])) -> io::Result<()> {
+/// Calls `found` with the text of each of these places of the spools; its error ends the reading.
+pub fn read_spooled<'s>(
+    places: impl IntoIterator<Item = &'s Spooled>,
+    spools: Vec<Option<File>>,
+    found: &mut dyn FnMut(&Spooled, &[u8]) -> io::Result<()>,
+) -> io::Result<()> {
     let mut readers: Vec<Option<(BufReader<File>, u64)>> = spools.into_iter().map(|s| s.map(|f| (BufReader::with_capacity(1 << 16, f), u64::MAX))).collect();
     let mut line = Vec::new();
     for spooled in places {
@@ -47,7 +54,7 @@ pub fn read_spooled(places: &[Spooled], spools: Vec<Option<File>>, found: &mut d
         line.resize(spooled.len as usize, 0);
         reader.read_exact(&mut line)?;
         *at = spooled.offset + u64::from(spooled.len);
-        found(spooled, &line);
+        found(spooled, &line)?;
     }
     Ok(())
 }

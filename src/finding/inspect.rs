@@ -369,6 +369,7 @@ fn read_rejects(result: &mut Scan<'_>, spools: Vec<Option<File>>) -> Result<Hash
         {
             out.entry(at.file).or_default().push(raw);
         }
+        Ok(())
     })
     .map_err(broken)?;
     Ok(out)

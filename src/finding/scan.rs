@@ -368,6 +368,11 @@ impl Scan<'_> {
         }
     }
 
+    /// Rendered rows of the period, in the order of time, file, record.
+    pub fn spooled_in_period(&self) -> impl Iterator<Item = &crate::engine::gathered::Spooled> {
+        self.spooled.iter().filter(|s| self.period.contains(s.time))
+    }
+
     /// Name of a row's file.
     pub fn file_name(&self, row: u32) -> &str {
         &self.files[self.rows.file[row as usize] as usize].name

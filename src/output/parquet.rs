@@ -1,8 +1,8 @@
 //! `events --format parquet`: the columns of NDJSON under the same names, sorted by time, as one file that other tools read and
 //! that auditmill reads again.
 
-use super::events::each_event;
 use crate::event::Column;
+use crate::finding::columns::read_spooled;
 use crate::finding::scan::Scan;
 use arrow::array::builder::{BooleanBuilder, StringBuilder, TimestampMicrosecondBuilder, UInt32Builder};
 use arrow::array::{ArrayRef, RecordBatch};
@@ -37,7 +37,7 @@ pub fn write_parquet(scan: &Scan<'_>, spools: Vec<Option<File>>, out: &mut dyn W
     let mut writer = ArrowWriter::try_new(buffer.clone(), schema.clone(), Some(properties(scan))).map_err(plain)?;
     let mut batch = Batch::new();
     let (mut rows, mut bytes) = (0, 0);
-    each_event(scan, spools, &mut |spooled, line| {
+    read_spooled(scan.spooled_in_period(), spools, &mut |spooled, line| {
         batch.push(spooled.time, &scan.files[spooled.file as usize].name, line)?;
         if batch.rows < BATCH_ROWS && batch.bytes < BATCH_BYTES {
             return Ok(());

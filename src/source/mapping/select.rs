@@ -1,5 +1,7 @@
 //! Paths that choose inside arrays: `target[0].id`, `details[key=User-Agent].value`.
 
+use crate::event::value::fold_case;
+use crate::source::keys::path_fault;
 use serde_json::Value as Json;
 
 /// Longest path, in bytes.
@@ -18,42 +20,30 @@ pub enum Step {
 
 /// Splits a path at its first bracket: what is read as JSON, and the steps inside it.
 pub fn parse(path: &str) -> Result<Option<(String, Vec<Step>)>, String> {
-    if path.is_empty() || path.len() > MAX_PATH {
-        return Err(format!("a path has 1 to {MAX_PATH} characters"));
+    if path.len() > MAX_PATH {
+        return Err(format!("a path has at most {MAX_PATH} characters"));
     }
-    let Some(open) = path.find('[') else {
-        return match path.split('.').any(str::is_empty) {
-            true => Err(format!("the path `{path}` has an empty part")),
-            false => Ok(None),
-        };
-    };
-    let base = &path[..open];
-    if base.is_empty() || base.split('.').any(str::is_empty) {
-        return Err(format!("the path `{path}` needs the name of an array before its first bracket"));
+    if let Some(fault) = path_fault(path) {
+        return Err(format!("the path `{path}`: {fault}"));
     }
+    let Some(open) = path.find('[') else { return Ok(None) };
     let mut steps = Vec::new();
     let mut rest = &path[open..];
     while !rest.is_empty() {
-        if let Some(inner) = rest.strip_prefix('[') {
-            let (choice, after) = inner.split_once(']').ok_or_else(|| format!("the path `{path}` lacks a closing bracket"))?;
+        if let Some((choice, after)) = rest.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
             steps.push(match choice.split_once('=') {
-                Some((key, text)) if !key.is_empty() => {
-                    Step::Where(key.split('.').map(str::to_owned).collect(), crate::event::value::fold_case(text).into_owned())
-                }
-                _ => Step::Index(choice.parse().map_err(|_| format!("the path `{path}`: `[{choice}]` is neither [number] nor [key=text]"))?),
+                Some((key, text)) => Step::Where(key.split('.').map(str::to_owned).collect(), fold_case(text).into_owned()),
+                None => Step::Index(choice.parse().map_err(|_| format!("the path `{path}`: {choice} is too large a number"))?),
             });
             rest = after;
         } else {
-            let after = rest.strip_prefix('.').ok_or_else(|| format!("the path `{path}` needs a dot after a bracket"))?;
-            let end = after.find(['.', '[']).unwrap_or(after.len());
-            if end == 0 {
-                return Err(format!("the path `{path}` has an empty part"));
-            }
-            steps.push(Step::Key(after[..end].to_owned()));
-            rest = &after[end..];
+            let key = rest.strip_prefix('.').unwrap_or(rest);
+            let end = key.find(['.', '[']).unwrap_or(key.len());
+            steps.push(Step::Key(key[..end].to_owned()));
+            rest = &key[end..];
         }
     }
-    Ok(Some((base.to_owned(), steps)))
+    Ok(Some((path[..open].to_owned(), steps)))
 }
 
 /// Calls `found` for what the steps lead to, in order.
@@ -91,7 +81,7 @@ fn is(item: &Json, keys: &[String], wanted: &str) -> bool {
             None => return false,
         }
     }
-    let equal = |text: &str| crate::event::value::fold_case(text) == wanted;
+    let equal = |text: &str| fold_case(text) == wanted;
     match at {
         Json::String(text) => equal(text),
         Json::Number(n) => equal(&n.to_string()),
