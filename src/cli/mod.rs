@@ -3,11 +3,13 @@
 mod args;
 mod events;
 mod inspect;
+mod lint;
 mod report;
 mod rules;
 mod scan;
 mod settings;
 mod sources;
+mod test;
 mod timeline;
 
 use crate::diag::UserError;

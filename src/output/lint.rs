@@ -3,17 +3,25 @@
 use super::printable;
 use super::table::Style;
 use crate::exit::ExitStatus;
-use crate::rule::lint::{Check, Lint, LintFinding, Severity};
+use crate::rule::lint::{Finding, Lint, LintCheck, LintFinding, Severity};
 use crate::source::lint as mappings;
 use serde::Serialize;
 use std::io::{self, Write};
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct About<'a> {
     schema: &'static str,
     files: usize,
-    documents: usize,
-    not_rules: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    documents: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_rules: Option<&'a [String]>,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    about: About<'a>,
     counts: Counts,
     hidden: Counts,
     exit_status: u8,
@@ -27,9 +35,8 @@ struct Counts {
     note: usize,
 }
 
-/// A finding as every lint writes it.
 #[derive(Serialize)]
-pub struct FindingJson<'a> {
+struct FindingJson<'a> {
     file: &'a str,
     line: usize,
     severity: Severity,
@@ -58,108 +65,76 @@ fn painted(text: &str, severity: Severity, style: Style) -> String {
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
-impl<'a> From<&'a LintFinding> for FindingJson<'a> {
-    fn from(f: &'a LintFinding) -> FindingJson<'a> {
-        FindingJson { file: &f.file, line: f.line, severity: f.severity, id: f.check.id(), message: &f.message, help: &f.help }
+impl Counts {
+    fn of<'f, C: 'f>(findings: impl Iterator<Item = &'f Finding<C>>) -> Counts {
+        let mut counts = Counts { error: 0, warning: 0, note: 0 };
+        for finding in findings {
+            *match finding.severity {
+                Severity::Error => &mut counts.error,
+                Severity::Warning => &mut counts.warning,
+                Severity::Note => &mut counts.note,
+            } += 1;
+        }
+        counts
     }
 }
 
-impl<'a> From<&'a mappings::LintFinding> for FindingJson<'a> {
-    fn from(f: &'a mappings::LintFinding) -> FindingJson<'a> {
+impl<'a, C: LintCheck> From<&'a Finding<C>> for FindingJson<'a> {
+    fn from(f: &'a Finding<C>) -> FindingJson<'a> {
         FindingJson { file: &f.file, line: f.line, severity: f.severity, id: f.check.id(), message: &f.message, help: &f.help }
     }
 }
 
 /// Writes `file:line: severity[id]: message` and a line of help for each finding.
-pub fn write_text<'a>(findings: impl Iterator<Item = impl Into<FindingJson<'a>>>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+pub fn write_text<C: LintCheck>(findings: &[&Finding<C>], style: Style, out: &mut dyn Write) -> io::Result<()> {
     for f in findings {
-        let f: FindingJson<'a> = f.into();
-        let label = painted(&format!("{}[{}]", f.severity.name(), f.id), f.severity, style);
-        writeln!(out, "{}:{}: {label}: {}", printable(f.file), f.line, printable(f.message))?;
-        writeln!(out, "  help: {}", printable(f.help))?;
+        let label = painted(&format!("{}[{}]", f.severity.name(), f.check.id()), f.severity, style);
+        writeln!(out, "{}:{}: {label}: {}", printable(&f.file), f.line, printable(&f.message))?;
+        writeln!(out, "  help: {}", printable(&f.help))?;
     }
     Ok(())
 }
 
-/// Writes the whole document; `shown` are the findings that it lists, the counts hold all.
+/// Writes the whole document of a lint of rules; `shown` are the findings that it lists, the counts hold all.
 pub fn write_json(lint: &Lint, shown: &[&LintFinding], status: ExitStatus, out: &mut dyn Write) -> io::Result<()> {
-    let hidden = |s: Severity| lint.count(s) - shown.iter().filter(|f| f.severity == s).count();
-    let document = Document {
-        schema: "auditmill.lint/v1",
-        files: lint.files,
-        documents: lint.documents,
-        not_rules: &lint.not_rules,
-        counts: Counts { error: lint.count(Severity::Error), warning: lint.count(Severity::Warning), note: lint.count(Severity::Note) },
-        hidden: Counts { error: hidden(Severity::Error), warning: hidden(Severity::Warning), note: hidden(Severity::Note) },
-        exit_status: status.code(),
-        findings: shown.iter().map(|f| FindingJson::from(*f)).collect(),
-    };
-    serde_json::to_writer(&mut *out, &document)?;
-    out.write_all(b"\n")
+    let about = About { schema: "auditmill.lint/v1", files: lint.files, documents: Some(lint.documents), not_rules: Some(&lint.not_rules) };
+    write_document(about, &lint.findings, shown, status, out)
 }
 
-/// Writes the findings of a lint of mapping files as a document of its own.
+/// As [`write_json`], of a lint of mapping files.
 pub fn write_mappings_json(lint: &mappings::Lint, shown: &[&mappings::LintFinding], status: ExitStatus, out: &mut dyn Write) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Mappings<'a> {
-        schema: &'static str,
-        files: usize,
-        counts: Counts,
-        hidden: Counts,
-        exit_status: u8,
-        findings: Vec<FindingJson<'a>>,
-    }
-    let hidden = |s: Severity| lint.count(s) - shown.iter().filter(|f| f.severity == s).count();
-    let document = Mappings {
-        schema: "auditmill.sources-lint/v1",
-        files: lint.files,
-        counts: Counts { error: lint.count(Severity::Error), warning: lint.count(Severity::Warning), note: lint.count(Severity::Note) },
-        hidden: Counts { error: hidden(Severity::Error), warning: hidden(Severity::Warning), note: hidden(Severity::Note) },
-        exit_status: status.code(),
-        findings: shown.iter().map(|f| FindingJson::from(*f)).collect(),
-    };
-    serde_json::to_writer(&mut *out, &document)?;
+    let about = About { schema: "auditmill.sources-lint/v1", files: lint.files, documents: None, not_rules: None };
+    write_document(about, &lint.findings, shown, status, out)
+}
+
+fn write_document<C: LintCheck>(about: About<'_>, all: &[Finding<C>], shown: &[&Finding<C>], status: ExitStatus, out: &mut dyn Write) -> io::Result<()> {
+    let (counts, listed) = (Counts::of(all.iter()), Counts::of(shown.iter().copied()));
+    let hidden = Counts { error: counts.error - listed.error, warning: counts.warning - listed.warning, note: counts.note - listed.note };
+    let findings = shown.iter().map(|f| FindingJson::from(*f)).collect();
+    serde_json::to_writer(&mut *out, &Document { about, counts, hidden, exit_status: status.code(), findings })?;
     out.write_all(b"\n")
 }
 
-/// A check as the lists of checks show it.
-#[derive(Debug, Clone, Copy)]
-pub struct CheckLine {
-    id: &'static str,
-    severity: Severity,
-    own: Severity,
-    describes: &'static str,
-}
-
-/// The checks of rule documents.
-pub fn rule_checks() -> Vec<CheckLine> {
-    Check::ALL.iter().map(|c| CheckLine { id: c.id(), severity: c.severity(false), own: c.severity(true), describes: c.describe() }).collect()
-}
-
-/// The checks of mapping files.
-pub fn mapping_checks() -> Vec<CheckLine> {
-    mappings::Check::ALL.iter().map(|c| CheckLine { id: c.id(), severity: c.severity(false), own: c.severity(true), describes: c.describe() }).collect()
-}
-
-/// Lists the checks: id, severity, what is wrong when one fires.
-pub fn write_checks_text(checks: &[CheckLine], built_in: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let width = checks.iter().map(|c| c.id.len()).max().unwrap_or_default();
-    for check in checks {
-        let raised = if check.own == check.severity { String::new() } else { format!(" ({} in the built-in {built_in})", check.own.name()) };
-        let name = painted(&format!("{:7}", check.severity.name()), check.severity, style);
-        writeln!(out, "{:width$}  {name}  {}{raised}", check.id, check.describes)?;
+/// Lists the checks of a table: id, severity, what is wrong when one fires.
+pub fn write_checks_text<C: LintCheck>(built_in: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let width = C::EVERY.iter().map(|c| c.id().len()).max().unwrap_or_default();
+    for check in C::EVERY {
+        let (severity, own) = (check.severity(false), check.severity(true));
+        let raised = if own == severity { String::new() } else { format!(" ({} in the built-in {built_in})", own.name()) };
+        let name = painted(&format!("{:7}", severity.name()), severity, style);
+        writeln!(out, "{:width$}  {name}  {}{raised}", check.id(), check.describe())?;
     }
     Ok(())
 }
 
 /// The same list as JSON.
-pub fn write_checks_json(schema: &'static str, checks: &[CheckLine], out: &mut dyn Write) -> io::Result<()> {
+pub fn write_checks_json<C: LintCheck>(schema: &'static str, out: &mut dyn Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct List {
         schema: &'static str,
         checks: Vec<CheckJson>,
     }
-    let checks = checks.iter().map(|c| CheckJson { id: c.id, severity: c.severity, severity_in_own_pack: c.own, describes: c.describes }).collect();
-    serde_json::to_writer(&mut *out, &List { schema, checks })?;
+    let json = |c: &C| CheckJson { id: c.id(), severity: c.severity(false), severity_in_own_pack: c.severity(true), describes: c.describe() };
+    serde_json::to_writer(&mut *out, &List { schema, checks: C::EVERY.iter().map(json).collect() })?;
     out.write_all(b"\n")
 }

@@ -1,38 +1,15 @@
 //! `auditmill rules lint` and `auditmill rules schema`
 
 use crate::cli::args::{ColorArg, TalkArgs};
-use crate::cli::{Outcome, say, settings};
+use crate::cli::lint::{LintFormat, SeverityArg, chosen, counted, list_checks, say_counts};
+use crate::cli::{Outcome, settings};
 use crate::exit::ExitStatus;
-use crate::output::grouped;
-use crate::output::lint::{rule_checks, write_checks_json, write_checks_text, write_json, write_text};
-use crate::rule::lint::{LintFinding, Severity, lint};
+use crate::output::lint::{write_json, write_text};
+use crate::rule::lint::{Check, lint};
 use crate::rule::schema::rule_schema_text;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::io::{self, Write};
 use std::path::PathBuf;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LintFormat {
-    Table,
-    Json,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SeverityArg {
-    Note,
-    Warning,
-    Error,
-}
-
-impl From<SeverityArg> for Severity {
-    fn from(arg: SeverityArg) -> Severity {
-        match arg {
-            SeverityArg::Note => Severity::Note,
-            SeverityArg::Warning => Severity::Warning,
-            SeverityArg::Error => Severity::Error,
-        }
-    }
-}
 
 #[derive(Debug, Clone, Args)]
 #[command(
@@ -67,48 +44,28 @@ pub struct LintArgs {
 
 pub fn run(args: &LintArgs) -> Outcome {
     let style = settings::style(&TalkArgs { force: false, quiet: args.quiet, color: args.color });
-    let mut out = io::BufWriter::new(io::stdout().lock());
     if args.list {
-        match args.format {
-            LintFormat::Table => write_checks_text(&rule_checks(), "rules", style, &mut out)?,
-            LintFormat::Json => write_checks_json("auditmill.lint-checks/v1", &rule_checks(), &mut out)?,
-        }
-        out.flush()?;
-        return Ok(ExitStatus::Done);
+        return list_checks::<Check>(args.format, "auditmill.lint-checks/v1", "rules", style);
     }
     let vars = settings::load_vars(&args.vars)?;
     let files = settings::lint_files(&args.rules)?;
     let result = lint(&files, &vars);
-    let shown: Vec<&LintFinding> = result.findings.iter().filter(|f| f.severity >= args.min_severity.into()).collect();
-    let failed = shown.iter().any(|f| args.strict || f.severity == Severity::Error);
-    let status = if failed { ExitStatus::Findings } else { ExitStatus::Done };
+    let (shown, status) = chosen(&result.findings, args.min_severity, args.strict);
+    let mut out = io::BufWriter::new(io::stdout().lock());
     match args.format {
-        LintFormat::Table => write_text(shown.iter().copied(), style, &mut out)?,
+        LintFormat::Table => write_text(&shown, style, &mut out)?,
         LintFormat::Json => write_json(&result, &shown, status, &mut out)?,
     }
     out.flush()?;
     if !args.quiet {
-        let count = |severity: Severity| {
-            let n = result.count(severity);
-            let hidden = n - shown.iter().filter(|f| f.severity == severity).count();
-            let not_shown = if hidden > 0 { format!(" ({} not shown)", grouped(hidden as u64)) } else { String::new() };
-            format!("{}{not_shown}", counted(n, severity.name()))
-        };
-        let counts: Vec<String> = Severity::ALL.into_iter().rev().map(count).collect();
-        let more = if shown.len() < result.findings.len() { "; --min-severity note shows all" } else { "" };
         let others = match result.not_rules.len() {
             0 => String::new(),
             n => format!("; {} without a rule", counted(n, "file")),
         };
         let (documents, files) = (counted(result.documents, "document"), counted(result.files, "file"));
-        say(&format!("{} in {documents} of {files}{others}{more}", counts.join(", ")));
+        say_counts(&result.findings, &shown, &format!("{documents} of {files}{others}"));
     }
     Ok(status)
-}
-
-/// A number and what it counts.
-pub(in crate::cli) fn counted(n: usize, what: &str) -> String {
-    format!("{} {what}{}", grouped(n as u64), if n == 1 { "" } else { "s" })
 }
 
 pub fn schema() -> Outcome {

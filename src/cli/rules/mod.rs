@@ -8,7 +8,6 @@ mod list;
 mod test;
 
 pub use lint::LintArgs;
-pub(super) use lint::{LintFormat, SeverityArg, counted};
 
 use super::Outcome;
 use super::args::{RulesArgs, RulesCommand};

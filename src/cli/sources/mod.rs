@@ -6,7 +6,7 @@ mod test;
 
 use super::Outcome;
 use super::args::{ColorArg, TalkArgs, TestFormat};
-use super::rules::{LintFormat, SeverityArg};
+use super::lint::{LintFormat, SeverityArg};
 use crate::exit::ExitStatus;
 use crate::source::schema::mapping_schema_text;
 use clap::{Args, Subcommand, ValueEnum};

@@ -18,7 +18,7 @@ mod values;
 
 pub(super) use filter::BEHAVIOUR_TYPES;
 pub(crate) use table::checks;
-pub use table::{Check, Severity};
+pub use table::{Check, LintCheck, Severity};
 
 use super::load::{RuleFile, load_rules, split_documents};
 use super::vars::Vars;
@@ -36,21 +36,29 @@ pub struct LintFile {
     pub own: bool,
 }
 
-/// One fault of one document.
+/// One fault of one document, or of one mapping file: whose check `C` is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LintFinding {
+pub struct Finding<C> {
     /// File, as given.
     pub file: String,
     /// 1-based line of the key concerned.
     pub line: usize,
     /// Which check.
-    pub check: Check,
+    pub check: C,
     /// How bad it is here.
     pub severity: Severity,
     /// What is wrong.
     pub message: String,
     /// What to write instead.
     pub help: String,
+}
+
+/// One fault of one rule document.
+pub type LintFinding = Finding<Check>;
+
+/// Number of findings of a severity.
+pub fn count<C>(findings: &[Finding<C>], severity: Severity) -> usize {
+    findings.iter().filter(|f| f.severity == severity).count()
 }
 
 /// What a lint found.
@@ -64,13 +72,6 @@ pub struct Lint {
     pub documents: usize,
     /// Files that hold no rule, sorted.
     pub not_rules: Vec<String>,
-}
-
-impl Lint {
-    /// Number of findings of a severity.
-    pub fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|f| f.severity == severity).count()
-    }
 }
 
 /// What a document is about.

@@ -28,6 +28,18 @@ impl Severity {
     }
 }
 
+/// A check of some table.
+pub trait LintCheck: Copy + 'static {
+    /// Every check of the table, in the order of its list.
+    const EVERY: &'static [Self];
+    /// The stable name, in kebab case.
+    fn id(self) -> &'static str;
+    /// How bad it is, in what is built in (`own`) and elsewhere.
+    fn severity(self, own: bool) -> Severity;
+    /// What is wrong when it fires, in one line.
+    fn describe(self) -> &'static str;
+}
+
 /// Makes a table of checks: an enum with its ids, severities and descriptions.
 macro_rules! checks {
     ($(#[$about:meta])* $($variant:ident $id:literal $severity:ident $own:ident $doc:literal),+ $(,)?) => {
@@ -52,6 +64,19 @@ macro_rules! checks {
             /// What is wrong when it fires, in one line.
             pub fn describe(self) -> &'static str {
                 match self { $(Check::$variant => $doc),+ }
+            }
+        }
+
+        impl $crate::rule::lint::LintCheck for Check {
+            const EVERY: &'static [Check] = Check::ALL;
+            fn id(self) -> &'static str {
+                Check::id(self)
+            }
+            fn severity(self, own: bool) -> Severity {
+                Check::severity(self, own)
+            }
+            fn describe(self) -> &'static str {
+                Check::describe(self)
             }
         }
     };

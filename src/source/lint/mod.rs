@@ -14,7 +14,7 @@ use crate::diag::UserError;
 use crate::event::CATEGORIES;
 use crate::event::value::fold_case;
 use crate::rule::lint::tree::{self, Data, Entry, Node};
-use crate::rule::lint::{Severity, meant, shown};
+use crate::rule::lint::{Finding, Severity, count, meant, shown};
 use std::collections::BTreeMap;
 
 /// A mapping file to check.
@@ -29,21 +29,7 @@ pub struct MappingFile {
 }
 
 /// One fault of one file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LintFinding {
-    /// File, as given.
-    pub file: String,
-    /// 1-based line of the key concerned.
-    pub line: usize,
-    /// Which check.
-    pub check: Check,
-    /// How bad it is here.
-    pub severity: Severity,
-    /// What is wrong.
-    pub message: String,
-    /// What to write instead.
-    pub help: String,
-}
+pub type LintFinding = Finding<Check>;
 
 /// What a lint found.
 #[derive(Debug, Clone, Default)]
@@ -57,7 +43,7 @@ pub struct Lint {
 impl Lint {
     /// Number of findings of a severity.
     pub fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|f| f.severity == severity).count()
+        count(&self.findings, severity)
     }
 }
 
