@@ -1,5 +1,6 @@
 //! What the user typed.
 
+use super::test::TestOutput;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -329,12 +330,6 @@ pub struct RulesListArgs {
     pub talk: TalkArgs,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TestFormat {
-    Text,
-    Junit,
-}
-
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Example:\n  auditmill rules test --rules mine/ --format junit -o rules.xml\n\nExit status 1 when a test failed.")]
 pub struct RulesTestArgs {
@@ -343,14 +338,8 @@ pub struct RulesTestArgs {
     /// Mapping files to use in place of the built-in ones; `default` keeps those too
     #[arg(long, value_name = "DIR", help_heading = "Input")]
     pub sources: Vec<String>,
-    /// How to write the results
-    #[arg(long, value_enum, default_value_t = TestFormat::Text, help_heading = "Output")]
-    pub format: TestFormat,
-    /// Write the results to a file
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
-    pub output: Option<PathBuf>,
     #[command(flatten)]
-    pub talk: TalkArgs,
+    pub output: TestOutput,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,12 +1,13 @@
 //! What `rules lint` and `sources lint` share: their flags' values, their lists of checks, and how they end.
 
-use super::{Failure, say};
+use super::args::{ColorArg, TalkArgs};
+use super::{Failure, say, settings};
 use crate::exit::ExitStatus;
 use crate::output::grouped;
 use crate::output::lint::{write_checks_json, write_checks_text};
 use crate::output::table::Style;
 use crate::rule::lint::{Finding, LintCheck, Severity, count};
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use std::io::{self, BufWriter, Write};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -29,6 +30,31 @@ impl From<SeverityArg> for Severity {
             SeverityArg::Warning => Severity::Warning,
             SeverityArg::Error => Severity::Error,
         }
+    }
+}
+
+/// What is shown of a lint, and how.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct LintOutput {
+    /// Show what is at least this severe; the closing counts hold the rest
+    #[arg(long, value_enum, default_value_t = SeverityArg::Warning, value_name = "SEVERITY")]
+    pub min_severity: SeverityArg,
+    /// How to write the findings
+    #[arg(long, value_enum, default_value_t = LintFormat::Table)]
+    pub format: LintFormat,
+    /// No closing counts
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Colours on a terminal (NO_COLOR is honoured)
+    #[arg(long, value_enum, default_value_t = ColorArg::Auto, value_name = "WHEN")]
+    pub color: ColorArg,
+}
+
+impl LintOutput {
+    /// How standard output is to look.
+    pub fn style(&self) -> Style {
+        settings::style(&TalkArgs { force: false, quiet: self.quiet, color: self.color })
     }
 }
 

@@ -1,14 +1,42 @@
 //! What `rules test` and `sources test` share: how the outcomes of tests that files carry are written, and the status.
 
-use super::args::{TalkArgs, TestFormat};
+use super::args::TalkArgs;
 use super::{Outcome, say};
+use crate::diag::UserError;
 use crate::exit::ExitStatus;
 use crate::finding::rule_tests::Outcome as TestOutcome;
 use crate::output::junit::write_junit;
 use crate::output::printable;
-use crate::output::write::write_file;
+use crate::output::write::{check_free, write_file};
+use clap::{Args, ValueEnum};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::PathBuf;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TestFormat {
+    Text,
+    Junit,
+}
+
+/// Where the outcomes go, and how they are written.
+#[derive(Debug, Clone, Args)]
+pub struct TestOutput {
+    /// How to write the results
+    #[arg(long, value_enum, default_value_t = TestFormat::Text, help_heading = "Output")]
+    pub format: TestFormat,
+    /// Write the results to a file
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub talk: TalkArgs,
+}
+
+impl TestOutput {
+    /// Fails early when a file that may not be overwritten is there.
+    pub fn check_free(&self) -> Result<(), UserError> {
+        self.output.as_deref().map_or(Ok(()), |path| check_free(path, self.talk.force))
+    }
+}
 
 /// The tests of a run, and what to say of them.
 pub struct Tests<'a> {
@@ -29,7 +57,8 @@ pub struct Tests<'a> {
 }
 
 /// Writes the outcomes; a failed test is exit status 1.
-pub fn conclude(tests: &Tests<'_>, format: TestFormat, output: Option<&Path>, talk: &TalkArgs) -> Outcome {
+pub fn conclude(tests: &Tests<'_>, how: &TestOutput) -> Outcome {
+    let (format, output, talk) = (how.format, how.output.as_deref(), &how.talk);
     let failed = tests.outcomes.iter().filter(|o| o.failure.is_some()).count();
     let passed = tests.outcomes.len() - failed;
     let write = |out: &mut dyn Write| match format {

@@ -1,7 +1,6 @@
 //! `auditmill rules lint` and `auditmill rules schema`
 
-use crate::cli::args::{ColorArg, TalkArgs};
-use crate::cli::lint::{LintFormat, SeverityArg, chosen, counted, list_checks, say_counts};
+use crate::cli::lint::{LintFormat, LintOutput, chosen, counted, list_checks, say_counts};
 use crate::cli::{Outcome, settings};
 use crate::exit::ExitStatus;
 use crate::output::lint::{write_json, write_text};
@@ -28,36 +27,26 @@ pub struct LintArgs {
     /// List the checks and check nothing
     #[arg(long, conflicts_with_all = ["rules", "vars", "strict", "min_severity"])]
     pub list: bool,
-    /// Show what is at least this severe; the closing counts hold the rest
-    #[arg(long, value_enum, default_value_t = SeverityArg::Warning, value_name = "SEVERITY", help_heading = "Output")]
-    pub min_severity: SeverityArg,
-    /// How to write the findings
-    #[arg(long, value_enum, default_value_t = LintFormat::Table, help_heading = "Output")]
-    pub format: LintFormat,
-    /// No closing counts
-    #[arg(short, long, help_heading = "Output")]
-    pub quiet: bool,
-    /// Colours on a terminal (NO_COLOR is honoured)
-    #[arg(long, value_enum, default_value_t = ColorArg::Auto, value_name = "WHEN", help_heading = "Output")]
-    pub color: ColorArg,
+    #[command(flatten)]
+    pub output: LintOutput,
 }
 
 pub fn run(args: &LintArgs) -> Outcome {
-    let style = settings::style(&TalkArgs { force: false, quiet: args.quiet, color: args.color });
+    let style = args.output.style();
     if args.list {
-        return list_checks::<Check>(args.format, "auditmill.lint-checks/v1", "rules", style);
+        return list_checks::<Check>(args.output.format, "auditmill.lint-checks/v1", "rules", style);
     }
     let vars = settings::load_vars(&args.vars)?;
     let files = settings::lint_files(&args.rules)?;
     let result = lint(&files, &vars);
-    let (shown, status) = chosen(&result.findings, args.min_severity, args.strict);
+    let (shown, status) = chosen(&result.findings, args.output.min_severity, args.strict);
     let mut out = io::BufWriter::new(io::stdout().lock());
-    match args.format {
+    match args.output.format {
         LintFormat::Table => write_text(&shown, style, &mut out)?,
         LintFormat::Json => write_json(&result, &shown, status, &mut out)?,
     }
     out.flush()?;
-    if !args.quiet {
+    if !args.output.quiet {
         let others = match result.not_rules.len() {
             0 => String::new(),
             n => format!("; {} without a rule", counted(n, "file")),

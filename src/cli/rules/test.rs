@@ -5,12 +5,9 @@ use crate::cli::test::{Tests, conclude};
 use crate::cli::{Outcome, say, settings};
 use crate::finding::rule_tests::run_tests;
 use crate::output::printable;
-use crate::output::write::check_free;
 
 pub fn run(args: &RulesTestArgs) -> Outcome {
-    if let Some(path) = &args.output {
-        check_free(path, args.talk.force)?;
-    }
+    args.output.check_free()?;
     let (set, vars, files) = settings::load_rule_files(&args.rules)?;
     let sources = settings::load_sources(&args.sources)?;
     let outcomes = run_tests(&set, &files, &vars, &sources);
@@ -32,5 +29,5 @@ pub fn run(args: &RulesTestArgs) -> Outcome {
         },
         hint: "note: a rule's tests stand under its key `tests:`, a list of {name, expect: match or no_match, events: [...]}",
     };
-    conclude(&tests, args.format, args.output.as_deref(), &args.talk)
+    conclude(&tests, &args.output)
 }

@@ -1,7 +1,6 @@
 //! `auditmill sources lint`
 
 use super::SourcesLintArgs;
-use crate::cli::args::TalkArgs;
 use crate::cli::lint::{LintFormat, chosen, counted, list_checks, say_counts};
 use crate::cli::{Outcome, settings};
 use crate::output::lint::{write_mappings_json, write_text};
@@ -9,9 +8,9 @@ use crate::source::lint::{Check, lint};
 use std::io::{self, Write};
 
 pub fn run(args: &SourcesLintArgs) -> Outcome {
-    let style = settings::style(&TalkArgs { force: false, quiet: args.quiet, color: args.color });
+    let style = args.output.style();
     if args.list {
-        return list_checks::<Check>(args.format, "auditmill.sources-lint-checks/v1", "mappings", style);
+        return list_checks::<Check>(args.output.format, "auditmill.sources-lint-checks/v1", "mappings", style);
     }
     let paths: Vec<String> = args.paths.iter().chain(&args.sources).cloned().collect();
     let files = settings::mapping_files(&paths)?;
@@ -20,14 +19,14 @@ pub fn run(args: &SourcesLintArgs) -> Outcome {
     let beside: Vec<_> =
         settings::mapping_files(&[])?.into_iter().filter(|b| !files.iter().any(|f| f.file == b.file) && !checked.contains(&id_of(&b.text))).collect();
     let result = lint(&files, &beside, &settings::load_activities(&paths)?);
-    let (shown, status) = chosen(&result.findings, args.min_severity, args.strict);
+    let (shown, status) = chosen(&result.findings, args.output.min_severity, args.strict);
     let mut out = io::BufWriter::new(io::stdout().lock());
-    match args.format {
+    match args.output.format {
         LintFormat::Table => write_text(&shown, style, &mut out)?,
         LintFormat::Json => write_mappings_json(&result, &shown, status, &mut out)?,
     }
     out.flush()?;
-    if !args.quiet {
+    if !args.output.quiet {
         say_counts(&result.findings, &shown, &counted(result.files, "file"));
     }
     Ok(status)

@@ -5,13 +5,13 @@ mod list;
 mod test;
 
 use super::Outcome;
-use super::args::{ColorArg, TalkArgs, TestFormat};
-use super::lint::{LintFormat, SeverityArg};
+use super::args::TalkArgs;
+use super::lint::LintOutput;
+use super::test::TestOutput;
 use crate::exit::ExitStatus;
 use crate::source::schema::mapping_schema_text;
 use clap::{Args, Subcommand, ValueEnum};
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 #[derive(Debug, Clone, Args)]
 pub struct SourcesArgs {
@@ -71,18 +71,8 @@ pub struct SourcesLintArgs {
     /// List the checks and check nothing
     #[arg(long, conflicts_with_all = ["paths", "sources", "strict", "min_severity"])]
     pub list: bool,
-    /// Show what is at least this severe; the closing counts hold the rest
-    #[arg(long, value_enum, default_value_t = SeverityArg::Warning, value_name = "SEVERITY", help_heading = "Output")]
-    pub min_severity: SeverityArg,
-    /// How to write the findings
-    #[arg(long, value_enum, default_value_t = LintFormat::Table, help_heading = "Output")]
-    pub format: LintFormat,
-    /// No closing counts
-    #[arg(short, long, help_heading = "Output")]
-    pub quiet: bool,
-    /// Colours on a terminal (NO_COLOR is honoured)
-    #[arg(long, value_enum, default_value_t = ColorArg::Auto, value_name = "WHEN", help_heading = "Output")]
-    pub color: ColorArg,
+    #[command(flatten)]
+    pub output: LintOutput,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -91,14 +81,8 @@ pub struct SourcesTestArgs {
     /// Mapping files to test in place of the built-in ones; `default` tests those too
     #[arg(long, value_name = "DIR", help_heading = "Input")]
     pub sources: Vec<String>,
-    /// How to write the results
-    #[arg(long, value_enum, default_value_t = TestFormat::Text, help_heading = "Output")]
-    pub format: TestFormat,
-    /// Write the results to a file
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
-    pub output: Option<PathBuf>,
     #[command(flatten)]
-    pub talk: TalkArgs,
+    pub output: TestOutput,
 }
 
 pub fn run(args: SourcesArgs) -> Outcome {

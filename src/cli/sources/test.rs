@@ -4,12 +4,9 @@ use super::SourcesTestArgs;
 use crate::cli::test::{Tests, conclude};
 use crate::cli::{Outcome, settings};
 use crate::finding::mapping_tests::run_tests;
-use crate::output::write::check_free;
 
 pub fn run(args: &SourcesTestArgs) -> Outcome {
-    if let Some(path) = &args.output {
-        check_free(path, args.talk.force)?;
-    }
+    args.output.check_free()?;
     let sources = settings::load_sources(&args.sources)?;
     let files = settings::mapping_files(&args.sources)?;
     let outcomes = run_tests(&sources, &files)?;
@@ -23,5 +20,5 @@ pub fn run(args: &SourcesTestArgs) -> Outcome {
         none: format!("0 tests: none of the {} mappings carries a test", sources.mappings.len()),
         hint: "note: a mapping's tests stand under its key `tests:`, a list of {event: {...}, expect: {column: value}}",
     };
-    conclude(&tests, args.format, args.output.as_deref(), &args.talk)
+    conclude(&tests, &args.output)
 }
