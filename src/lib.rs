@@ -10,11 +10,13 @@
 //! ```
 //!
 //! Imports point one way: `event` ← `rule` ← `source` ← `engine` ← `finding` ← `timeline`, `output`, `report` ← `cli`.
+//! Beside `rule` and `source` stands `enrich`, over `event` alone: what addresses and user agents say beyond their text.
 //! Only `cli` knows clap.
 
 pub mod cli;
 pub mod diag;
 pub mod engine;
+pub mod enrich;
 pub mod event;
 pub mod exit;
 pub mod finding;

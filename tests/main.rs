@@ -10,6 +10,7 @@ mod completeness;
 mod containers;
 mod correlation;
 mod engine;
+mod enrichment;
 mod filters;
 mod inputs;
 mod inspect;

@@ -4,6 +4,8 @@ use super::field::FieldState;
 use super::late::LateColumns;
 use super::masks::Masks;
 use super::plan::{AtomId, DetectPlan, Filled, SourcePlan};
+use crate::enrich;
+use crate::event::derived::Derived;
 use crate::event::dict::ABSENT;
 use crate::event::time::{Instant, format_time};
 use crate::event::value::{Kind, Value, fold_case};
@@ -456,6 +458,10 @@ impl<'p> Batch<'p> {
                 }
             }
             Filled::UserKey(user) => self.compute_memo(id, &[user], &|batch, row| batch.text(user, row).map(|t| (Kind::Str, fold_case(t).into_owned()))),
+            Filled::Derived(derived) => {
+                let inputs = &field.inputs;
+                self.compute_memo(id, inputs, &|batch, row| derive(derived, &|input| batch.text(inputs[input], row)).map(|text| (Kind::Str, text)));
+            }
             Filled::Expr(index) => {
                 let expr = &plan.mapping.columns[index].expr;
                 self.compute_memo(id, &field.inputs, &|batch, row| batch.eval(expr, row));
@@ -621,6 +627,17 @@ impl Row for BatchRow<'_, '_> {
     }
 }
 
+/// A derived field's value; `input` gives the text of each of [`Derived::columns`].
+fn derive<'t>(derived: Derived, input: &dyn Fn(usize) -> Option<&'t str>) -> Option<String> {
+    match derived {
+        Derived::IpKind => input(0).and_then(enrich::kind_of).map(str::to_owned),
+        Derived::IpNet24 => input(0).and_then(enrich::net24_of),
+        Derived::UserAgentFamily => input(0).and_then(enrich::agent::family),
+        Derived::Principal => enrich::principal(input(0), input(1), input(2)),
+        Derived::IpCountry | Derived::IpCity | Derived::IpAsn | Derived::IpOrg | Derived::IpLocation => None,
+    }
+}
+
 /// Calls `f` with every scalar leaf of a record.
 fn each_leaf(json: &serde_json::Value, f: &mut dyn FnMut(Value<'_>)) {
     use serde_json::Value as J;
@@ -639,6 +656,7 @@ impl super::plan::PlanField {
         match &self.field {
             FieldRef::Record(path) => path.strip_prefix("\0json ").unwrap_or(path).to_owned(),
             FieldRef::Column(column) => column.name().to_owned(),
+            FieldRef::Derived(derived) => derived.name().to_owned(),
         }
     }
 }

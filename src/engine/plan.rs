@@ -2,6 +2,7 @@
 
 use super::run::Keep;
 use crate::event::Column;
+use crate::event::derived::Derived;
 use crate::rule::detection::{Condition, Detection, Test};
 use crate::rule::load::RuleSet;
 use crate::rule::matcher::{Matcher, TextOp};
@@ -66,6 +67,8 @@ pub enum Filled {
     Expr(usize),
     /// The case-folded user.
     UserKey(FieldId),
+    /// By what its columns say beyond their text.
+    Derived(Derived),
     /// The source's id.
     Source,
     /// The time as text.
@@ -369,7 +372,7 @@ impl SourcePlan {
         let Some(order) = expr.expr.decided_by_first() else { return false };
         let read = |path: &str| order.iter().any(|p| paths(*p) == path);
         match &self.fields[field as usize].field {
-            FieldRef::Column(_) => false,
+            FieldRef::Column(_) | FieldRef::Derived(_) => false,
             FieldRef::Record(path) => match self.mapping.aliases.get(path) {
                 Some(stand_for) => stand_for.iter().all(|p| read(p)),
                 None => read(path),
@@ -425,6 +428,10 @@ impl SourcePlan {
             FieldRef::Column(Column::UserKey) => {
                 let user = self.field(&FieldRef::Column(Column::User));
                 (Filled::UserKey(user), vec![user])
+            }
+            FieldRef::Derived(derived) => {
+                let inputs = derived.columns().iter().map(|c| self.field(&FieldRef::Column(*c))).collect();
+                (Filled::Derived(*derived), inputs)
             }
             FieldRef::Column(Column::Source) if !self.mapping.relays() => (Filled::Source, Vec::new()),
             FieldRef::Column(Column::Time) => (Filled::Time, Vec::new()),
@@ -544,7 +551,7 @@ impl SourcePlan {
     fn rule_reference(&mut self, reference: &FieldRef) -> FieldId {
         let alias = match reference {
             FieldRef::Record(name) => self.alias_field(name, false),
-            FieldRef::Column(_) => None,
+            FieldRef::Column(_) | FieldRef::Derived(_) => None,
         };
         alias.unwrap_or_else(|| self.field(reference))
     }
@@ -609,6 +616,16 @@ impl SourcePlan {
         let atoms = &mut self.fields[field as usize].atoms;
         atoms.add(matcher, id);
         id
+    }
+
+    /// Whether no event of the source can have the field: the mapping fills neither the column nor those that it is derived from.
+    pub fn is_unmapped(&self, field: FieldId) -> bool {
+        let field = &self.fields[field as usize];
+        match field.filled {
+            Filled::Never => true,
+            Filled::Derived(_) | Filled::UserKey(_) => field.inputs.iter().all(|i| self.is_unmapped(*i)),
+            Filled::Record | Filled::Expr(_) | Filled::Source | Filled::Time => false,
+        }
     }
 
     /// Plan field of a column.

@@ -3,6 +3,7 @@
 //! Every source is mapped to these columns; rules with `taxonomy: auditmill` use them as their fields.
 
 pub mod address;
+pub mod derived;
 pub mod dict;
 pub mod pattern;
 pub mod secrets;

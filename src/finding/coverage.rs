@@ -2,7 +2,7 @@
 
 use crate::engine::batch::Batch;
 use crate::engine::merge::Merged;
-use crate::engine::plan::{Filled, SourcePlan};
+use crate::engine::plan::SourcePlan;
 use crate::event::value::fold_case;
 use crate::rule::FieldRef;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ pub struct FieldUse {
     pub source: usize,
     /// The field's name as rules write it (a column's name, or a path of the record).
     pub field: String,
-    /// It is an event column, not a path of the record.
+    /// It is an event column or derived from one, not a path of the record.
     pub column: bool,
     /// Indices of the rules that ask for it, ascending.
     pub rules: Vec<usize>,
@@ -35,7 +35,7 @@ pub fn field_uses(plans: &[SourcePlan], merged: &Merged) -> Vec<FieldUse> {
         for rule in &plan.rules {
             for &id in &rule.fields {
                 let planned = &plan.fields[id as usize];
-                let column = matches!(planned.field, FieldRef::Column(_));
+                let column = !matches!(planned.field, FieldRef::Record(_));
                 let (name, seen) = (planned.name(), merged.seen[source].contains(&id));
                 let entry = uses.entry((source, name.clone(), column)).or_insert_with(|| FieldUse {
                     source,
@@ -43,7 +43,7 @@ pub fn field_uses(plans: &[SourcePlan], merged: &Merged) -> Vec<FieldUse> {
                     column,
                     rules: Vec::new(),
                     seen: false,
-                    unmapped: matches!(planned.filled, Filled::Never),
+                    unmapped: plan.is_unmapped(id),
                 });
                 // One path may be read as a value by one rule and as JSON by another.
                 entry.seen |= seen;

@@ -5,7 +5,7 @@ use super::meta::{Level, LogSource, Role, RuleMeta, RuleTest, Status};
 use super::pipeline::{Pipelines, References, names_parts};
 use super::sigma::parse_detections;
 use super::vars::{Vars, weaker_than};
-use super::{Body, DetectionRule, Filter, FilterTarget, Narrowing, Rule, Taxonomy};
+use super::{Body, DetectionRule, Filter, FilterTarget, Narrowing, Rule, Taxonomy, column_field_names};
 use crate::diag::{RuleProblem, UserError};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -329,7 +329,7 @@ fn filter_target(document: &Mapping) -> Result<FilterTarget, Fault> {
 }
 
 fn column_names() -> String {
-    crate::event::Column::ALL.iter().map(|c| c.name()).collect::<Vec<_>>().join(", ")
+    column_field_names().collect::<Vec<_>>().join(", ")
 }
 
 fn apply_threshold(correlation: &mut Correlation, meta: &RuleMeta, vars: &Vars) {

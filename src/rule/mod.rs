@@ -12,6 +12,8 @@ pub mod schema;
 pub mod sigma;
 pub mod vars;
 
+use crate::event::Column;
+use crate::event::derived::Derived;
 use correlation::Correlation;
 use detection::{Condition, Detection};
 use meta::{LogSource, RuleMeta};
@@ -23,7 +25,7 @@ use std::sync::Arc;
 pub enum Taxonomy {
     /// The vendor's record.
     Vendor,
-    /// The event columns (`taxonomy: auditmill`); `raw.a.b` reaches the record.
+    /// The event columns and the fields derived from them (`taxonomy: auditmill`); `raw.a.b` reaches the record.
     Columns,
 }
 
@@ -33,7 +35,9 @@ pub enum FieldRef {
     /// A path in the vendor's record.
     Record(String),
     /// An event column.
-    Column(crate::event::Column),
+    Column(Column),
+    /// A field derived from event columns.
+    Derived(Derived),
 }
 
 impl Taxonomy {
@@ -43,10 +47,18 @@ impl Taxonomy {
             Taxonomy::Vendor => Ok(FieldRef::Record(field.to_owned())),
             Taxonomy::Columns => match field.strip_prefix("raw.") {
                 Some(path) => Ok(FieldRef::Record(path.to_owned())),
-                None => field.parse().map(FieldRef::Column).map_err(|()| format!("`{field}` is not an event column")),
+                None => {
+                    let column = field.parse().map(FieldRef::Column);
+                    column.or_else(|()| field.parse().map(FieldRef::Derived)).map_err(|()| format!("`{field}` is not an event column"))
+                }
             },
         }
     }
+}
+
+/// The names that a field of a rule over event columns can have, `raw.` paths left out.
+pub fn column_field_names() -> impl Iterator<Item = &'static str> {
+    Column::ALL.iter().map(|c| c.name()).chain(Derived::ALL.iter().map(|d| d.name()))
 }
 
 impl std::fmt::Display for FieldRef {
@@ -54,6 +66,7 @@ impl std::fmt::Display for FieldRef {
         match self {
             FieldRef::Record(path) => f.write_str(path),
             FieldRef::Column(column) => write!(f, "{column}"),
+            FieldRef::Derived(derived) => write!(f, "{derived}"),
         }
     }
 }

@@ -4,10 +4,12 @@
 //! not what one version of the program runs: a correlation type that is refused by name is still spelled rightly.
 //! It is stricter than the loader in one point: unknown keys are refused, so that an editor shows a misspelt one.
 
+use super::column_field_names;
 use super::correlation::CORRELATION_TYPES;
 use super::lint::BEHAVIOUR_TYPES;
 use super::meta::{Level, Role, Status};
-use crate::event::{CATEGORIES, Column};
+use crate::event::CATEGORIES;
+use crate::event::derived::Derived;
 use serde_json::{Value, json};
 
 /// Top-level keys that mean something, in the order in which rules mostly have them.
@@ -115,7 +117,7 @@ pub fn rule_schema() -> Value {
                 "type": "object", "required": ["id", "type"], "additionalProperties": false,
                 "properties": {"id": {"$ref": "#/$defs/uuid"}, "type": {"enum": RELATED_TYPES}}
             }},
-            "taxonomy": {"enum": ["auditmill", "sigma"], "description": "auditmill: fields are event columns; left out: the vendor's own fields"},
+            "taxonomy": {"enum": ["auditmill", "sigma"], "description": taxonomy_words()},
             "sigma-version": {"type": "integer", "minimum": 1, "maximum": 3, "description": "3 for blocks over array members"},
             "status": {"enum": statuses, "description": "experimental never drives a verdict; deprecated and unsupported are skipped"},
             "description": {"type": "string", "description": "What it finds and why that matters"},
@@ -153,6 +155,11 @@ pub fn rule_schema() -> Value {
         ],
         "$defs": definitions()
     })
+}
+
+fn taxonomy_words() -> String {
+    let derived: Vec<String> = Derived::ALL.iter().map(|d| format!("{d} ({})", d.describe())).collect();
+    format!("auditmill: fields are event columns and what is derived from them: {}; left out: the vendor's own fields", derived.join(", "))
 }
 
 /// Exactly one of the four kinds.
@@ -208,10 +215,10 @@ fn condition() -> Value {
     json!({"anyOf": [text.clone(), {"type": "array", "minItems": 1, "items": text}]})
 }
 
-/// Event columns, `raw.` with a path of the record, or nothing: a keyword.
+/// Event columns, fields derived from them, `raw.` with a path of the record, or nothing: a keyword.
 fn column_pattern() -> String {
-    let columns: Vec<&str> = Column::ALL.iter().map(|c| c.name()).collect();
-    format!("({}|raw\\.[^|]+)?", columns.join("|"))
+    let fields: Vec<String> = column_field_names().map(|n| n.replace('.', "\\.")).collect();
+    format!("({}|raw\\.[^|]+)?", fields.join("|"))
 }
 
 /// What a key such as `field[any]` holds.
