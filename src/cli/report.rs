@@ -60,6 +60,8 @@ pub fn run(args: ReportArgs) -> Outcome {
         tell_places: !about_event,
         render: None,
         rejects: args.input.rejects.is_some(),
+        baseline: None,
+        learn: false,
         progress: &|n| bar.inc(n as u64),
     })?;
     bar.finish_and_clear();

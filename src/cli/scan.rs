@@ -40,6 +40,8 @@ pub fn run(args: ScanArgs) -> Outcome {
         tell_places: args.format == ScanFormat::Json || scope.is_some(),
         render: None,
         rejects: args.input.rejects.is_some(),
+        baseline: None,
+        learn: false,
         progress: &|n| bar.inc(n as u64),
     })?;
     bar.finish_and_clear();

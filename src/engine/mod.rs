@@ -1,6 +1,7 @@
 //! From records to matches: rules become boolean algebra over bit masks, one mask for each distinct test of a field.
 
 pub mod batch;
+pub mod behaviour;
 pub mod correlate;
 mod document;
 mod field;
@@ -12,3 +13,4 @@ pub mod plan;
 mod queue;
 pub mod run;
 pub mod tally;
+mod tuples;

@@ -78,6 +78,8 @@ pub fn examine(mapping: &Arc<Mapping>, rules: &[&Rule], records: &[&[u8]]) -> Re
             }
         }),
         rejects: false,
+        baseline: None,
+        learn: false,
         progress: &|_| {},
     })?;
     let hits: BTreeSet<(usize, usize)> = result.matches.iter().map(|&(rule, row)| (result.rows.record[row as usize] as usize - 1, rule as usize)).collect();
@@ -202,6 +204,8 @@ pub fn pick(found: Discovered, sources: &SourceSet, choice: &Choice) -> Result<P
             }
         }),
         rejects: false,
+        baseline: None,
+        learn: false,
         progress: &|_| {},
     })?;
     let file = result.files.first().map(|f| f.name.clone()).unwrap_or_default();

@@ -74,12 +74,18 @@ pub fn rule_states(rules: &RuleSet, plans: &[SourcePlan], merged: &Merged) -> Ve
         }
     };
     let mut states: Vec<Option<RuleState>> = vec![None; rules.rules.len()];
-    for i in (0..rules.rules.len()).filter(|i| matches!(rules.rules[*i].body, Body::Detection(_))).chain(rules.correlations_in_order()) {
+    for i in (0..rules.rules.len()).filter(|i| matches!(rules.rules[*i].body, Body::Detection(_))).chain(rules.compound_in_order()) {
         states[i] = Some(match &rules.rules[i].body {
             Body::Detection(_) => detection(i),
             Body::Correlation(c) => {
                 let bases: Vec<&RuleState> = rules.bases(i).iter().filter_map(|b| states[*b].as_ref()).collect();
                 correlation(c, &bases)
+            }
+            Body::Behaviour(b) => {
+                let mut bases = rules.bases(i).iter().take(b.rules.len()).filter_map(|b| states[*b].clone());
+                // As a correlation: what one base can find, it can judge.
+                let first = bases.next().unwrap_or(RuleState::Ran);
+                if bases.any(|s| s == RuleState::Ran) { RuleState::Ran } else { first }
             }
         });
     }

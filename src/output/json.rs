@@ -4,9 +4,11 @@ use super::evidence::{Evidence, json_text, push_json_text, push_number, write_pa
 use crate::event::time::{format_time, push_time};
 use crate::exit::ExitStatus;
 use crate::finding::Finding;
+use crate::finding::behaviour::learning_words;
 use crate::finding::completeness::Coverage;
 use crate::finding::scan::{RuleState, Scan, Totals};
 use crate::rule::Body;
+use crate::rule::behaviour::{Behaviour, BehaviourKind, Rarity};
 use crate::rule::correlation::{CorrelationKind, Limit, Presence};
 use crate::rule::matcher::NumberOp;
 use serde::Serialize;
@@ -264,7 +266,11 @@ pub fn write_ndjson(scan: &Scan<'_>, findings: &[&Finding], out: &mut dyn Write)
 /// A correlation's threshold in words.
 pub fn threshold(body: &Body) -> Option<String> {
     use crate::event::time::format_duration;
-    let Body::Correlation(c) = body else { return None };
+    let c = match body {
+        Body::Detection(_) => return None,
+        Body::Correlation(c) => c,
+        Body::Behaviour(b) => return Some(behaviour_words(b)),
+    };
     let what = match &c.kind {
         CorrelationKind::EventCount => format!("{} events", limits_words(&c.limits)),
         CorrelationKind::ValueCount => format!("{} different {}", limits_words(&c.limits), c.fields.join(", ")),
@@ -277,6 +283,32 @@ pub fn threshold(body: &Body) -> Option<String> {
     };
     let by = if c.group_by.is_empty() { String::new() } else { format!(" by {}", c.group_by.join(", ")) };
     Some(format!("{what} in {}{by}", format_duration(c.timespan)))
+}
+
+/// What a behaviour calls unusual, in words.
+fn behaviour_words(b: &Behaviour) -> String {
+    use crate::event::time::format_duration;
+    let what = match &b.kind {
+        BehaviourKind::NewValue { fields } if fields.len() == 1 => format!("a new {}", fields[0]),
+        BehaviourKind::NewValue { fields } => format!("a new {} in one event", fields.join(" and a new ")),
+        BehaviourKind::RareValue { field, rarity: Rarity::FewerThan { across, limit } } => format!("a {field} of fewer than {limit} different {across}"),
+        BehaviourKind::RareValue { field, rarity: Rarity::Percent { share, out_of } } => {
+            format!("a {field} of less than {share} % of at least {out_of} events")
+        }
+        BehaviourKind::Spike(v) => {
+            format!("at least {} events in {}, {} spreads above the usual", v.floor, format_duration(v.timespan), v.deviations)
+        }
+        BehaviourKind::Silence(v) => {
+            format!("{} spreads below the usual of at least {} events in {}", v.deviations, v.floor, format_duration(v.timespan))
+        }
+        BehaviourKind::ImpossibleTravel { speed, distance } => format!("two places at least {distance} km apart, faster than {speed} km/h"),
+        BehaviourKind::Dormant { after } => format!("back after {}", format_duration(*after)),
+        BehaviourKind::OffHours { calendar: Some(c) } => format!("outside {}", c.describe()),
+        BehaviourKind::OffHours { calendar: None } => "outside the site's calendar, which is not set".into(),
+    };
+    let by = if b.group_by.is_empty() { " of the organisation".to_owned() } else { format!(" by {}", b.group_by.join(", ")) };
+    let learnt = if b.learning == Default::default() { String::new() } else { format!(", learnt for {}", learning_words(b.learning)) };
+    format!("{what}{by}{learnt}")
 }
 
 fn limits_words(limits: &[Limit]) -> String {
