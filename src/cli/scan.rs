@@ -24,6 +24,7 @@ pub fn run(args: ScanArgs) -> Outcome {
     let sources = settings::load_sources(&args.input.sources)?;
     let (scope, provenance) = settings::given(&args.completeness, &sources)?;
     let (rules, _) = settings::load_rule_set(&args.rules)?;
+    let baseline = settings::load_baseline(&args.baseline)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;
     let bar = settings::progress(found.inputs.len(), &args.talk);
     // Evidence columns cost reading and memory: only the format that shows them asks for them.
@@ -40,7 +41,7 @@ pub fn run(args: ScanArgs) -> Outcome {
         tell_places: args.format == ScanFormat::Json || scope.is_some(),
         render: None,
         rejects: args.input.rejects.is_some(),
-        baseline: None,
+        baseline: baseline.as_ref(),
         learn: false,
         progress: &|n| bar.inc(n as u64),
     })?;

@@ -49,7 +49,7 @@ pub struct Counts {
 /// What was learnt from earlier logs, by rule and source.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Baseline {
-    /// For each source (its id) the stretch that was learnt: first event, the instant before which everything is learnt, events.
+    /// For each source (its id) the stretch that was learnt.
     pub sources: BTreeMap<String, Stretch>,
     /// By rule id: the hash of the rule with its bases, and the state.
     pub rules: BTreeMap<String, (String, Vec<Learned>)>,
@@ -62,8 +62,6 @@ pub struct Stretch {
     pub since: i64,
     /// The instant before which every event is learnt, UTC microseconds.
     pub until: i64,
-    /// Events.
-    pub events: u64,
 }
 
 impl Baseline {
@@ -80,7 +78,7 @@ impl Baseline {
                     ));
                 }
                 Some(ours) => {
-                    *ours = Stretch { since: ours.since.min(theirs.since), until: ours.until.max(theirs.until), events: ours.events + theirs.events };
+                    *ours = Stretch { since: ours.since.min(theirs.since), until: ours.until.max(theirs.until) };
                 }
                 None => {
                     self.sources.insert(source, theirs);
@@ -104,7 +102,8 @@ impl Baseline {
 
 /// Rows of two states as one.
 fn merged(a: Vec<Learned>, b: Vec<Learned>) -> Vec<Learned> {
-    let mut by_key: BTreeMap<(Vec<Option<String>>, Part, Vec<String>), Learned> = BTreeMap::new();
+    type Key = (Vec<Option<String>>, Part, Vec<String>);
+    let mut by_key: BTreeMap<Key, Learned> = BTreeMap::new();
     for row in a.into_iter().chain(b) {
         let key = (row.entity.clone(), row.part, row.value.clone());
         match by_key.get_mut(&key) {
@@ -196,6 +195,19 @@ impl Scan<'_> {
         rows.sort_unstable();
         rows.dedup();
         Ok(rows)
+    }
+
+    /// What behaviours know at the end of a scan that was asked to learn, with what they knew before.
+    pub fn baseline_learned(&self) -> Baseline {
+        let mut out = Baseline { sources: self.baseline.map(|b| b.sources.clone()).unwrap_or_default(), rules: BTreeMap::new() };
+        for (key, stat) in &self.tallied.groups {
+            let (Some((first, last)), Some(mapping)) = (stat.inside, self.sources.mappings.get(key.source as usize)) else { continue };
+            let until = self.period.to.unwrap_or(last + 1);
+            let known = out.sources.entry(mapping.id.clone()).or_insert(Stretch { since: first, until });
+            *known = Stretch { since: known.since.min(first), until: known.until.max(until) };
+        }
+        out.rules = self.learned.iter().map(|(rule, learned)| (self.rules.rules[*rule].meta.id.clone(), (self.identity(*rule), learned.clone()))).collect();
+        out
     }
 
     /// What a rule's learnt state holds for: the documents of the rule and of its bases.

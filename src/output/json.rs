@@ -1,14 +1,13 @@
 //! `auditmill.findings/v1`: the shape that scripts rely on; its own structs, so that internals can change.
 
+use super::behaviour::{BehaviourJson, behaviour_words, behaviours_json, push_facts};
 use super::evidence::{Evidence, json_text, push_json_text, push_number, write_parallel};
 use crate::event::time::{format_time, push_time};
 use crate::exit::ExitStatus;
 use crate::finding::Finding;
-use crate::finding::behaviour::learning_words;
 use crate::finding::completeness::Coverage;
 use crate::finding::scan::{RuleState, Scan, Totals};
 use crate::rule::Body;
-use crate::rule::behaviour::{Behaviour, BehaviourKind, Rarity};
 use crate::rule::correlation::{CorrelationKind, Limit, Presence};
 use crate::rule::matcher::NumberOp;
 use serde::Serialize;
@@ -30,6 +29,7 @@ struct Document<'a> {
     filters: Vec<FilterJson<'a>>,
     rule_states: BTreeMap<&'static str, usize>,
     hidden_findings: u64,
+    behaviours: Vec<BehaviourJson<'a>>,
     exit_status: Vec<u8>,
     coverage: &'a Coverage,
     findings: [(); 0],
@@ -139,6 +139,10 @@ impl<'s> FindingText<'s> {
         push_time(finding.last, out);
         out.extend_from_slice(b"\",\"count\":");
         push_number(finding.count() as u64, out);
+        if !finding.facts.is_empty() {
+            out.extend_from_slice(b",\"facts\":");
+            push_facts(&finding.facts, out);
+        }
         out.extend_from_slice(b",\"events\":[");
         for (i, &row) in finding.rows().iter().enumerate() {
             out.extend_from_slice(if i == 0 { b"{" } else { b",{" });
@@ -231,6 +235,7 @@ pub fn write_json(scan: &Scan<'_>, findings: &[&Finding], statuses: &[ExitStatus
             .collect(),
         rule_states: count_states(scan),
         hidden_findings: scan.hidden,
+        behaviours: behaviours_json(scan),
         exit_status: statuses.iter().map(|s| s.code()).collect(),
         coverage,
         findings: [],
@@ -283,32 +288,6 @@ pub fn threshold(body: &Body) -> Option<String> {
     };
     let by = if c.group_by.is_empty() { String::new() } else { format!(" by {}", c.group_by.join(", ")) };
     Some(format!("{what} in {}{by}", format_duration(c.timespan)))
-}
-
-/// What a behaviour calls unusual, in words.
-fn behaviour_words(b: &Behaviour) -> String {
-    use crate::event::time::format_duration;
-    let what = match &b.kind {
-        BehaviourKind::NewValue { fields } if fields.len() == 1 => format!("a new {}", fields[0]),
-        BehaviourKind::NewValue { fields } => format!("a new {} in one event", fields.join(" and a new ")),
-        BehaviourKind::RareValue { field, rarity: Rarity::FewerThan { across, limit } } => format!("a {field} of fewer than {limit} different {across}"),
-        BehaviourKind::RareValue { field, rarity: Rarity::Percent { share, out_of } } => {
-            format!("a {field} of less than {share} % of at least {out_of} events")
-        }
-        BehaviourKind::Spike(v) => {
-            format!("at least {} events in {}, {} spreads above the usual", v.floor, format_duration(v.timespan), v.deviations)
-        }
-        BehaviourKind::Silence(v) => {
-            format!("{} spreads below the usual of at least {} events in {}", v.deviations, v.floor, format_duration(v.timespan))
-        }
-        BehaviourKind::ImpossibleTravel { speed, distance } => format!("two places at least {distance} km apart, faster than {speed} km/h"),
-        BehaviourKind::Dormant { after } => format!("back after {}", format_duration(*after)),
-        BehaviourKind::OffHours { calendar: Some(c) } => format!("outside {}", c.describe()),
-        BehaviourKind::OffHours { calendar: None } => "outside the site's calendar, which is not set".into(),
-    };
-    let by = if b.group_by.is_empty() { " of the organisation".to_owned() } else { format!(" by {}", b.group_by.join(", ")) };
-    let learnt = if b.learning == Default::default() { String::new() } else { format!(", learnt for {}", learning_words(b.learning)) };
-    format!("{what}{by}{learnt}")
 }
 
 fn limits_words(limits: &[Limit]) -> String {

@@ -324,6 +324,7 @@ fn a_list_is_its_entries_written_out() {
     let question = (vec(template, 1..3), select(vec!["", "|contains", "|startswith", "|endswith"]), select(vec!["", "|cased"]), select(vec!["", "|neq"]));
     let text = vec(select(vec!["root", "ANA", "a", "b", "bz", "x1", "ab", "u/", "-", "x", ""]), 1..4).prop_map(|parts| parts.concat());
     let vars = Vars {
+        calendar: None,
         lists: LISTS.iter().map(|(name, entries)| ((*name).to_owned(), Some(entries.iter().map(|e| (*e).to_owned()).collect()))).collect(),
         thresholds: BTreeMap::new(),
     };

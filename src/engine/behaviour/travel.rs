@@ -55,7 +55,7 @@ pub fn judge(subject: &mut Subject<'_>, speed: f64, distance: f64) {
     for instant in entries.chunk_by(|a, b| a.time == b.time) {
         let time = instant[0].time;
         // Rows by place and address: their texts first, since codes depend on what else is in the logs.
-        let mut here: BTreeMap<(&str, &str), ([u32; 2], Vec<u32>)> = BTreeMap::new();
+        let mut here: BTreeMap<(&str, &str), Stop> = BTreeMap::new();
         let named = |code: u32| dict.text(code).unwrap_or_default();
         for entry in instant.iter().filter(|e| !e.known_by) {
             let address = subject.values(entry, 1).first().copied().unwrap_or_default();
@@ -110,6 +110,9 @@ pub fn judge(subject: &mut Subject<'_>, speed: f64, distance: f64) {
         instant.iter().for_each(|_| subject.state.learn(time));
     }
 }
+
+/// Codes of a place and an address, and the events there.
+type Stop = ([u32; 2], Vec<u32>);
 
 /// A pair without direction: by text, since codes differ between runs.
 fn ordered(a: Option<&str>, a_code: u32, b: Option<&str>, b_code: u32) -> [u32; 2] {
