@@ -42,6 +42,7 @@ pub fn run(args: ReportArgs) -> Outcome {
     let sources = settings::load_sources(&args.input.sources)?;
     let (scope, provenance) = settings::given(&args.completeness, &sources)?;
     let rules = if about_event { RuleSet::default() } else { settings::load_rule_set(&args.rules)?.0 };
+    let databases = settings::databases(&args.geo)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;
     let bar = settings::progress(found.inputs.len(), &args.talk);
     let mut columns: Vec<Column> = compliance::columns();
@@ -54,6 +55,8 @@ pub fn run(args: ReportArgs) -> Outcome {
         sources: &sources,
         rules: &rules,
         columns: &columns,
+        derived: &[],
+        databases: databases.clone(),
         keep: if about_event { Keep::All } else { Keep::Active },
         window: asked.window,
         threads: settings::threads(&args.input),

@@ -24,6 +24,7 @@ pub fn run(args: ScanArgs) -> Outcome {
     let sources = settings::load_sources(&args.input.sources)?;
     let (scope, provenance) = settings::given(&args.completeness, &sources)?;
     let (rules, _) = settings::load_rule_set(&args.rules)?;
+    let databases = settings::databases(&args.geo)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;
     let bar = settings::progress(found.inputs.len(), &args.talk);
     // Evidence columns cost reading and memory: only the format that shows them asks for them.
@@ -33,6 +34,8 @@ pub fn run(args: ScanArgs) -> Outcome {
         sources: &sources,
         rules: &rules,
         columns,
+        derived: &[],
+        databases: databases.clone(),
         keep: Keep::Matched,
         window: asked.window,
         threads: settings::threads(&args.input),

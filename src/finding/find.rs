@@ -1,6 +1,6 @@
 //! From matches to findings: correlations over the matches of their bases, then one finding for each entity and burst.
 
-use super::scan::Scan;
+use super::scan::{RuleState, Scan};
 use super::{Finding, MAX_BURST, QUIET, RECORD_LONGEST, RECORD_QUIET, bursts};
 use crate::diag::UserError;
 use crate::engine::correlate::{Base, Correlated, Input, LeafFields, correlate};
@@ -90,6 +90,10 @@ impl Scan<'_> {
                 if !c.generate && (m.level <= Level::Low || m.file == rule.meta.file) {
                     silent.insert(base);
                 }
+            }
+            // Without the values that it groups by, its windows would be of something else.
+            if matches!(self.states[i], RuleState::NotAssessable(_)) {
+                continue;
             }
             let found = correlate(c, inputs.collect(), &self.rows, counted.contains(&i))
                 .map_err(|e| UserError::new(format!("{}:{}: `{}`: correlating failed: {e}", rule.meta.file, rule.meta.line, rule.meta.title)))?;
