@@ -319,6 +319,8 @@ pub fn scan_period(sources: &SourceSet, rules: &RuleSet, files: Vec<(String, Vec
         sources,
         rules,
         columns: &[],
+        derived: &[],
+        databases: Arc::default(),
         keep: Keep::Matched,
         window: Window::Fixed(period),
         threads,

@@ -1,7 +1,16 @@
 //! Derived fields: what addresses, user agents and actors say beyond their text, with databases of addresses and without.
 
 use crate::common::{self, Place, ndjson};
+use auditmill::enrich::database::{Databases, Lookups};
+use auditmill::enrich::net24;
+use auditmill::enrich::special::{Special, special};
+use auditmill::event::address::Network;
+use auditmill::event::derived::Derived;
+use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// An event of the columns' own source.
 fn event(id: &str, columns: Value) -> Value {
@@ -57,4 +66,255 @@ fn derived_fields_are_named_where_fields_are() {
     place.write("r.yml", rule("x", "{ip.country: DE, principal: ann}"));
     let ran = place.run(&["rules", "explain", "r.yml", "--rules", "r.yml"]).exits(0);
     assert!(ran.text().contains("ip.country") && ran.text().contains("principal"), "{}", ran.dump());
+}
+
+// ---------------------------------------------------------------------------------------------- databases
+
+const GEOIP: &str = "data/geoip";
+
+fn databases(files: &[&str]) -> Option<Databases> {
+    let folder = common::shared(GEOIP)?;
+    let paths: Vec<PathBuf> = files.iter().map(|f| folder.join(f)).collect();
+    Some(Databases::open(&paths).expect("databases"))
+}
+
+fn lookups(files: &[&str]) -> Option<Lookups> {
+    databases(files).map(|d| Lookups::new(Arc::new(d)))
+}
+
+/// Networks of a published source of a test database, IPv4 ones as such, each with its record.
+fn published(file: &str) -> Option<Vec<(IpAddr, u8, Value)>> {
+    let path = common::shared(&format!("{GEOIP}/{file}"))?;
+    let networks: Vec<Value> = serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON");
+    let entries = networks.iter().flat_map(|n| n.as_object().expect("an object"));
+    Some(
+        entries
+            .map(|(network, record)| {
+                let (addr, prefix) = network.split_once('/').expect("a network");
+                let (addr, prefix): (IpAddr, u8) = (addr.parse().expect("an address"), prefix.parse().expect("a prefix"));
+                match addr {
+                    // `::1.2.3.0/120` is 1.2.3.0/24 in a tree for both versions.
+                    IpAddr::V6(v6) if v6.to_bits() >> 32 == 0 && prefix >= 96 => {
+                        (IpAddr::V4(Ipv4Addr::from_bits(v6.to_bits() as u32)), prefix - 96, record.clone())
+                    }
+                    _ => (addr, prefix, record.clone()),
+                }
+            })
+            .collect(),
+    )
+}
+
+/// First and last address of a network.
+fn ends(addr: IpAddr, prefix: u8) -> [IpAddr; 2] {
+    match addr {
+        IpAddr::V4(v4) => [addr, IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() | u32::MAX.checked_shr(prefix.into()).unwrap_or(0)))],
+        IpAddr::V6(v6) => [addr, IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() | u128::MAX.checked_shr(prefix.into()).unwrap_or(0)))],
+    }
+}
+
+#[test]
+fn every_published_network_is_found_as_published() {
+    let (Some(cities), Some(mut of_city)) = (published("GeoIP2-City-Test.json"), lookups(&["GeoIP2-City-Test.mmdb"])) else { return };
+    let text = |v: &Value| v.as_str().map(str::to_owned);
+    let mut located = 0;
+    for (addr, prefix, record) in &cities {
+        for addr in ends(*addr, *prefix) {
+            let id = of_city.look_up(addr);
+            let found = of_city.facts(id);
+            if special(addr).is_some() {
+                assert_eq!(found.country, None, "{addr}");
+                continue;
+            }
+            assert_eq!(found.country.as_deref().map(str::to_owned), text(&record["country"]["iso_code"]), "{addr}");
+            assert_eq!(found.city.as_deref().map(str::to_owned), text(&record["city"]["names"]["en"]), "{addr}");
+            let place = &record["location"];
+            let numbers = [&place["latitude"], &place["longitude"], &place["accuracy_radius"]].map(Value::as_f64);
+            let expected = match numbers {
+                [Some(latitude), Some(longitude), Some(radius)] => Some(format!("{latitude},{longitude},{radius}")),
+                [Some(latitude), Some(longitude), None] if found.city.is_some() => Some(format!("{latitude},{longitude},50")),
+                _ => None,
+            };
+            assert_eq!(found.location.as_deref().map(str::to_owned), expected, "{addr}");
+            located += usize::from(expected.is_some());
+        }
+    }
+    assert!(located > 300, "{located} of {} networks have a place", cities.len());
+    let (Some(systems), Some(mut of_asn)) = (published("GeoLite2-ASN-Test.json"), lookups(&["GeoLite2-ASN-Test.mmdb"])) else { return };
+    for (addr, prefix, record) in &systems {
+        for addr in ends(*addr, *prefix) {
+            let id = of_asn.look_up(addr);
+            let found = of_asn.facts(id);
+            let number = record["autonomous_system_number"].as_u64().filter(|_| special(addr).is_none());
+            assert_eq!(found.asn.as_deref(), number.map(|n| n.to_string()).as_deref(), "{addr}");
+            assert_eq!(found.org.as_deref(), record["autonomous_system_organization"].as_str().filter(|_| number.is_some()), "{addr}");
+        }
+    }
+}
+
+#[test]
+fn the_first_database_that_has_a_field_fills_it() {
+    let all = ["GeoLite2-Country-Test.mmdb", "GeoIP2-City-Test.mmdb", "GeoLite2-ASN-Test.mmdb", "GeoIP2-Anonymous-IP-Test.mmdb"];
+    let (Some(mut lookups), Some(databases)) = (lookups(&all), databases(&all)) else { return };
+    let mut facts = |text: &str| {
+        let id = lookups.look_up(text.parse().expect("an address"));
+        lookups.facts(id).clone()
+    };
+    let london = facts("81.2.69.160");
+    assert_eq!((london.country.as_deref(), london.city.as_deref()), (Some("GB"), Some("London")));
+    assert_eq!((facts("1.2.0.1").kind, facts("81.2.69.1").kind, facts("65.0.0.1").kind), ("vpn", "tor", "tor"));
+    for (addr, kind) in [("10.1.1.1", "private"), ("2002:0a00:0001::1", "private"), ("64:ff9b::7f00:1", "loopback"), ("fe80::1", "link_local")] {
+        assert_eq!(facts(addr).kind, kind, "{addr}");
+    }
+    // What carries an IPv4 address is of who holds that: 6to4, NAT64, mapped, and a Teredo client.
+    for carrying in ["2002:5102:45a0::1", "64:ff9b::5102:45a0", "::ffff:81.2.69.160", "2001:0:4136:e378:8000:63bf:aefd:ba5f"] {
+        assert_eq!(facts(carrying), london, "{carrying}");
+    }
+    assert!(Derived::ALL.iter().all(|d| databases.lacks(*d).is_none()) && databases.can_tell_anonymisers());
+    let Some(country) = self::databases(&all[..1]) else { return };
+    assert_eq!(country.lacks(Derived::IpCountry), None);
+    assert_eq!(country.lacks(Derived::IpLocation).as_deref(), Some("it needs ip.location, and the databases given hold no cities or coordinates"));
+    assert!(!country.can_tell_anonymisers());
+}
+
+#[test]
+fn broken_databases_are_named_and_nothing_panics() {
+    let Some(folder) = common::shared(GEOIP) else { return };
+    let place = Place::new();
+    place.write("log.ndjson", ndjson(&[event("a", json!({"user": "ann", "ip": "81.2.69.160"}))]));
+    place.write("text.mmdb", "no database").write("empty.mmdb", "");
+    let broken = |name: &str| folder.join(name).display().to_string();
+    let files = [
+        broken("GeoIP2-City-Test-Broken-Double-Format.mmdb"),
+        broken("MaxMind-DB-test-broken-pointers-24.mmdb"),
+        "text.mmdb".into(),
+        "empty.mmdb".into(),
+        "none.mmdb".into(),
+    ];
+    for file in &files {
+        let ran = place.run(&["scan", "log.ndjson", "--geoip", file]).exits(2).says(file);
+        assert!(ran.err.contains("help: ") && !ran.err.contains("panicked"), "{}", ran.dump());
+    }
+    std::fs::create_dir(place.path("folder")).expect("a folder");
+    place.run(&["scan", "log.ndjson", "--geoip", "folder"]).exits(2).says("folder: the folder holds no database");
+}
+
+#[test]
+fn a_fault_in_a_worker_ends_the_run_and_names_file_and_address() {
+    let Some(folder) = common::shared(GEOIP) else { return };
+    let good = std::fs::read(folder.join("GeoIP2-City-Test.mmdb")).expect("a database");
+    let clean: Vec<IpAddr> = published("GeoIP2-City-Test.json").expect("published").into_iter().map(|(a, _, _)| a).collect();
+    let mut runner = common::generator("enrichment_broken", 200);
+    let changes = proptest::collection::vec((0..good.len(), any::<u8>()), 1..40);
+    let result = runner.run(&changes, |changes| {
+        let mut bytes = good.clone();
+        changes.iter().for_each(|(at, byte)| bytes[*at] = *byte);
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        std::io::Write::write_all(&mut file, &bytes).expect("written");
+        let Ok(databases) = Databases::open(&[file.path().to_owned()]) else { return Ok(()) };
+        let databases = Arc::new(databases);
+        let mut lookups = Lookups::new(databases.clone());
+        for addr in &clean {
+            let _ = lookups.look_up(*addr);
+        }
+        if let Some(fault) = databases.fault() {
+            let name = file.path().display().to_string();
+            prop_assert!(fault.message.contains(&name) && fault.message.contains("looking up"), "{fault}");
+        }
+        Ok(())
+    });
+    result.expect("no panic");
+}
+
+#[test]
+fn special_ranges_are_those_of_iana() {
+    // Global is what the registries call globally reachable; what carries an IPv4 address is judged by that.
+    let ranges = [
+        ("0.0.0.0/8", "reserved"),
+        ("10.0.0.0/8", "private"),
+        ("100.64.0.0/10", "cgnat"),
+        ("127.0.0.0/8", "loopback"),
+        ("169.254.0.0/16", "link_local"),
+        ("172.16.0.0/12", "private"),
+        ("192.0.0.0/29", "reserved"),
+        ("192.0.0.9/32", "public"),
+        ("192.0.0.10/32", "public"),
+        ("192.0.0.170/31", "reserved"),
+        ("192.0.2.0/24", "documentation"),
+        ("192.31.196.0/24", "public"),
+        ("192.52.193.0/24", "public"),
+        ("192.88.99.0/24", "reserved"),
+        ("192.168.0.0/16", "private"),
+        ("192.175.48.0/24", "public"),
+        ("198.18.0.0/15", "reserved"),
+        ("198.51.100.0/24", "documentation"),
+        ("203.0.113.0/24", "documentation"),
+        ("224.0.0.0/4", "multicast"),
+        ("240.0.0.0/4", "reserved"),
+        ("::1/128", "loopback"),
+        ("::/128", "reserved"),
+        ("64:ff9b:1::/48", "private"),
+        ("100::/64", "reserved"),
+        ("100:0:0:1::/64", "reserved"),
+        ("2001:1::1/128", "public"),
+        ("2001:1::2/128", "public"),
+        ("2001:1::3/128", "public"),
+        ("2001:2::/48", "reserved"),
+        ("2001:3::/32", "public"),
+        ("2001:4:112::/48", "public"),
+        ("2001:10::/28", "reserved"),
+        ("2001:20::/28", "public"),
+        ("2001:30::/28", "public"),
+        ("2001:db8::/32", "documentation"),
+        ("2620:4f:8000::/48", "public"),
+        ("3fff::/20", "documentation"),
+        ("5f00::/16", "reserved"),
+        ("fc00::/7", "private"),
+        ("fe80::/10", "link_local"),
+        ("ff00::/8", "multicast"),
+    ];
+    for (network, kind) in ranges {
+        let (addr, prefix) = network.split_once('/').expect("a network");
+        for addr in ends(addr.parse().expect("an address"), prefix.parse().expect("a prefix")) {
+            assert_eq!(special(addr).map_or("public", Special::name), kind, "{addr} of {network}");
+        }
+    }
+    for global in [
+        "9.255.255.255",
+        "11.0.0.0",
+        "100.63.255.255",
+        "100.128.0.0",
+        "172.15.255.255",
+        "172.32.0.0",
+        "198.17.255.255",
+        "198.20.0.0",
+        "223.255.255.255",
+        "2000::",
+        "2001:200::",
+        "2001:db7:ffff::",
+        "2001:db9::",
+        "3ffe::",
+        "3fff:1000::",
+    ] {
+        assert_eq!(special(global.parse().expect("an address")), None, "{global}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn networks_and_kinds_of_any_address(bits in any::<u128>(), v4 in any::<bool>()) {
+        let addr = if v4 { IpAddr::V4(Ipv4Addr::from_bits(bits as u32)) } else { IpAddr::V6(Ipv6Addr::from_bits(bits)) };
+        let network = net24(addr);
+        prop_assert!(Network::parse(&network).is_some_and(|n| n.contains(addr)), "{addr} {network}");
+        let kind = special(addr).map_or("public", Special::name);
+        prop_assert!(auditmill::event::derived::KINDS.contains(&kind));
+        let mut lookups = Lookups::new(Arc::default());
+        let id = lookups.look_up(addr);
+        prop_assert_eq!(lookups.facts(id).kind, kind);
+    }
+
+    #[test]
+    fn families_of_any_text(text in "\\PC{0,200}") {
+        let family = auditmill::enrich::agent::family(&text);
+        prop_assert!(family.is_none_or(|f| !f.is_empty() && f.chars().count() <= 64));
+    }
 }

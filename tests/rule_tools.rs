@@ -13,6 +13,7 @@ use proptest::test_runner::TestCaseError;
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A detection over event columns with a filter, what it counts, an array block, and keywords.
 const RULES: &str = "
@@ -270,8 +271,8 @@ fn explained(rule: &Rule, body: &Value) -> Explanation {
     let record = serde_json::to_vec(&event("e", "2024-01-15T10:00:00Z", body.clone())).expect("JSON");
     let mapping = &test_source().mappings[0];
     let Body::Detection(detection) = &rule.body else { panic!("a detection") };
-    let examined = examine(mapping, &[rule], &[&record]).expect("a run").remove(0).expect("an event");
-    explain(rule, detection, &examined.event, mapping, false)
+    let examined = examine(mapping, &[rule], &[&record], &Arc::default()).expect("a run").remove(0).expect("an event");
+    explain(rule, detection, &examined.event, mapping, None, false)
 }
 
 #[test]
@@ -365,12 +366,12 @@ fn generated_rules_are_explained_as_the_engine_decides() {
         let records: Vec<&[u8]> = texts.iter().map(Vec::as_slice).collect();
         let mapping = &test_source().mappings[0];
         let all: Vec<&Rule> = set.rules.iter().collect();
-        let examined = examine(mapping, &all, &records).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let examined = examine(mapping, &all, &records, &Arc::default()).map_err(|e| TestCaseError::fail(e.to_string()))?;
         for (number, examined) in examined.into_iter().enumerate() {
             let examined = examined.map_err(TestCaseError::fail)?;
             for (i, rule) in all.iter().enumerate() {
                 let Body::Detection(detection) = &rule.body else { continue };
-                let e = explain(rule, detection, &examined.event, mapping, false);
+                let e = explain(rule, detection, &examined.event, mapping, None, false);
                 let told = format!("{}\n{}\n{}", detections[rule.meta.id[1..].parse::<usize>().unwrap_or_default()], events[number], json!(e));
                 prop_assert_eq!(e.matches, scanned.contains(&(rule.meta.id.clone(), format!("e{number}"))), "the scan says otherwise: {}", told);
                 prop_assert_eq!((e.condition_holds, e.matches), (examined.holds[i], examined.matches[i]), "{}", told);
@@ -403,12 +404,12 @@ fn own_rules_are_explained_as_the_engine_decides() {
         let records = ["data", "events", "logs", "items", "Records"].iter().find_map(|k| document[*k].as_array()).expect("records");
         let texts: Vec<Vec<u8>> = records.iter().map(|r| serde_json::to_vec(r).expect("JSON")).collect();
         let mapping = own_sources().mappings.iter().find(|m| m.id == source).expect("a source");
-        let examined = examine(mapping, &all, &texts.iter().map(Vec::as_slice).collect::<Vec<_>>()).expect("a run");
+        let examined = examine(mapping, &all, &texts.iter().map(Vec::as_slice).collect::<Vec<_>>(), &Arc::default()).expect("a run");
         for (record, examined) in examined.into_iter().enumerate() {
             let examined = examined.unwrap_or_else(|e| panic!("{file}:{record}: {e}"));
             for (i, rule) in all.iter().enumerate() {
                 let Body::Detection(detection) = &rule.body else { continue };
-                let e = explain(rule, detection, &examined.event, mapping, false);
+                let e = explain(rule, detection, &examined.event, mapping, None, false);
                 assert_eq!((e.condition_holds, e.matches), (examined.holds[i], examined.matches[i]), "{}: {file}:{record}: {}", rule.meta.title, json!(e));
                 hits += usize::from(e.matches);
             }

@@ -53,6 +53,18 @@ pub struct InputArgs {
     pub threads: Option<usize>,
 }
 
+/// What tells of addresses.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Enrichment")]
+pub struct GeoArgs {
+    /// Databases of addresses (.mmdb), or folders of them: where an address is and who holds it; repeat it for several
+    ///
+    /// Rules then see ip.country, ip.city, ip.asn, ip.org, ip.kind and ip.location. The first database that has a field fills
+    /// it. Without the flag the paths in AUDITMILL_GEOIP are taken, separated as in PATH.
+    #[arg(long, value_name = "FILE_OR_DIR")]
+    pub geoip: Vec<PathBuf>,
+}
+
 /// What should be there.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Completeness")]
@@ -158,6 +170,8 @@ pub struct ScanArgs {
     #[command(flatten)]
     pub input: InputArgs,
     #[command(flatten)]
+    pub geo: GeoArgs,
+    #[command(flatten)]
     pub rules: RuleArgs,
     #[command(flatten)]
     pub time: TimeArgs,
@@ -188,6 +202,8 @@ pub struct ScanArgs {
 pub struct ReportArgs {
     #[command(flatten)]
     pub input: InputArgs,
+    #[command(flatten)]
+    pub geo: GeoArgs,
     #[command(flatten)]
     pub rules: RuleArgs,
     #[command(flatten)]
@@ -233,6 +249,8 @@ pub struct TimelineArgs {
     #[command(flatten)]
     pub input: InputArgs,
     #[command(flatten)]
+    pub geo: GeoArgs,
+    #[command(flatten)]
     pub time: TimeArgs,
     /// The event in the middle
     #[arg(long, value_name = "EVENT_ID", help_heading = "What")]
@@ -269,6 +287,8 @@ pub enum EventsFormat {
 pub struct EventsArgs {
     #[command(flatten)]
     pub input: InputArgs,
+    #[command(flatten)]
+    pub geo: GeoArgs,
     #[command(flatten)]
     pub time: TimeArgs,
     /// How to write the events
@@ -376,6 +396,8 @@ pub struct RulesExplainArgs {
     #[arg(long, value_name = "DIR", help_heading = "Event")]
     pub sources: Vec<String>,
     #[command(flatten)]
+    pub geo: GeoArgs,
+    #[command(flatten)]
     pub rules: RuleArgs,
     /// How to write the explanation
     #[arg(long, value_enum, default_value_t = ExplainFormat::Text, help_heading = "Output")]
@@ -402,6 +424,8 @@ pub enum StateArg {
 pub struct RulesCoverageArgs {
     #[command(flatten)]
     pub input: InputArgs,
+    #[command(flatten)]
+    pub geo: GeoArgs,
     #[command(flatten)]
     pub rules: RuleArgs,
     /// Only rules in this state

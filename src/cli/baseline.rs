@@ -1,6 +1,6 @@
 //! `auditmill baseline`
 
-use super::args::{InputArgs, RuleArgs, TalkArgs, TimeArgs};
+use super::args::{GeoArgs, InputArgs, RuleArgs, TalkArgs, TimeArgs};
 use super::{Outcome, say, settings};
 use crate::diag::UserError;
 use crate::engine::run::Keep;
@@ -35,6 +35,8 @@ pub struct BuildArgs {
     #[command(flatten)]
     pub rules: RuleArgs,
     #[command(flatten)]
+    pub geo: GeoArgs,
+    #[command(flatten)]
     pub baseline: BaselineInput,
     /// Learn up to this time only; a date means that whole day
     #[arg(long, value_name = "TIME", help_heading = "Time")]
@@ -63,6 +65,7 @@ pub fn run(args: BaselineArgs) -> Outcome {
     let sources = settings::load_sources(&args.input.sources)?;
     let (rules, _) = settings::load_rule_set(&args.rules)?;
     let before = settings::load_baseline(&args.baseline)?;
+    let databases = settings::databases(&args.geo)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;
     let bar = settings::progress(found.inputs.len(), &args.talk);
     let mut result = scan(ScanRequest {
@@ -70,6 +73,8 @@ pub fn run(args: BaselineArgs) -> Outcome {
         sources: &sources,
         rules: &rules,
         columns: &[],
+        derived: &[],
+        databases: databases.clone(),
         keep: Keep::Matched,
         window: asked.window,
         threads: settings::threads(&args.input),

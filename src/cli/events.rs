@@ -5,6 +5,7 @@ use super::{Failure, Outcome, settings, worst};
 use crate::diag::UserError;
 use crate::engine::run::Keep;
 use crate::event::Column;
+use crate::event::derived::Derived;
 use crate::finding::scan::{ScanRequest, scan};
 use crate::output::events::{render_event, write_events};
 use crate::output::parquet::write_parquet;
@@ -22,7 +23,10 @@ pub fn run(args: EventsArgs) -> Outcome {
     let asked = settings::period(&args.time)?;
     let sources = settings::load_sources(&args.input.sources)?;
     let rules = RuleSet::default();
+    let databases = settings::databases(&args.geo)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;
+    // Without a database the lines hold the columns and nothing else: scripts rely on it.
+    let derived = if databases.is_empty() { &[] } else { Derived::OF_ADDRESS };
     let bar = settings::progress(found.inputs.len(), &args.talk);
     let show_secrets = args.show_secrets;
     let mut result = scan(ScanRequest {
@@ -30,11 +34,13 @@ pub fn run(args: EventsArgs) -> Outcome {
         sources: &sources,
         rules: &rules,
         columns: Column::ALL,
+        derived,
+        databases: databases.clone(),
         keep: Keep::Matched,
         window: asked.window,
         threads: settings::threads(&args.input),
         tell_places: false,
-        render: Some(&|batch, row, bytes, out| render_event(batch, row, bytes, show_secrets, out)),
+        render: Some(&|batch, row, bytes, out| render_event(batch, row, bytes, derived, show_secrets, out)),
         rejects: args.input.rejects.is_some(),
         baseline: None,
         learn: false,

@@ -43,6 +43,7 @@ pub fn run(args: ReportArgs) -> Outcome {
     let (scope, provenance) = settings::given(&args.completeness, &sources)?;
     let rules = if about_event { RuleSet::default() } else { settings::load_rule_set(&args.rules)?.0 };
     let baseline = settings::load_baseline(&args.baseline)?;
+    let databases = settings::databases(&args.geo)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;
     let bar = settings::progress(found.inputs.len(), &args.talk);
     let mut columns: Vec<Column> = compliance::columns();
@@ -55,6 +56,8 @@ pub fn run(args: ReportArgs) -> Outcome {
         sources: &sources,
         rules: &rules,
         columns: &columns,
+        derived: &[],
+        databases: databases.clone(),
         keep: if about_event { Keep::All } else { Keep::Active },
         window: asked.window,
         threads: settings::threads(&args.input),

@@ -25,6 +25,7 @@ pub fn run(args: ScanArgs) -> Outcome {
     let (scope, provenance) = settings::given(&args.completeness, &sources)?;
     let (rules, _) = settings::load_rule_set(&args.rules)?;
     let baseline = settings::load_baseline(&args.baseline)?;
+    let databases = settings::databases(&args.geo)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;
     let bar = settings::progress(found.inputs.len(), &args.talk);
     // Evidence columns cost reading and memory: only the format that shows them asks for them.
@@ -34,6 +35,8 @@ pub fn run(args: ScanArgs) -> Outcome {
         sources: &sources,
         rules: &rules,
         columns,
+        derived: &[],
+        databases: databases.clone(),
         keep: Keep::Matched,
         window: asked.window,
         threads: settings::threads(&args.input),

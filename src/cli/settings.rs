@@ -1,9 +1,10 @@
 //! From flags to settings: assets loaded, times resolved, the terminal known.
 
-use super::args::{ColorArg, CompletenessArgs, InputArgs, LevelArg, RuleArgs, TalkArgs, TimeArgs};
+use super::args::{ColorArg, CompletenessArgs, GeoArgs, InputArgs, LevelArg, RuleArgs, TalkArgs, TimeArgs};
 use super::baseline::BaselineInput;
 use super::{Failure, say};
 use crate::diag::UserError;
+use crate::enrich::database::Databases;
 use crate::event::time::{format_time, parse_duration, parse_time};
 use crate::finding::behaviour::Baseline;
 use crate::finding::completeness::given::{Provenance, Scope};
@@ -25,6 +26,7 @@ use chrono::{Datelike, NaiveDate};
 use include_dir::{Dir, include_dir};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 static SOURCES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sources");
 static RULES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/rules");
@@ -289,6 +291,13 @@ pub fn given(args: &CompletenessArgs, sources: &SourceSet) -> Result<(Option<Sco
     let scope = args.scope.as_ref().map(|p| read(p, "--scope").and_then(|(text, file)| Scope::parse(&text, &file, sources))).transpose()?;
     let provenance = args.provenance.as_ref().map(|p| read(p, "--provenance").and_then(|(text, file)| Provenance::parse(&text, &file))).transpose()?;
     Ok((scope, provenance))
+}
+
+/// The databases of addresses of a run: those of the flag, else those of the environment.
+pub fn databases(args: &GeoArgs) -> Result<Arc<Databases>, UserError> {
+    let named = std::env::var_os("AUDITMILL_GEOIP").filter(|_| args.geoip.is_empty());
+    let named = named.map_or_else(Vec::new, |paths| std::env::split_paths(&paths).filter(|p| !p.as_os_str().is_empty()).collect());
+    Databases::open(if args.geoip.is_empty() { &named } else { &args.geoip }).map(Arc::new)
 }
 
 /// Inputs of a run.

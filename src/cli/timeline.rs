@@ -32,6 +32,7 @@ pub fn run(args: TimelineArgs) -> Outcome {
     let asked = settings::period(&args.time)?;
     let sources = settings::load_sources(&args.input.sources)?;
     let rules = RuleSet::default();
+    let databases = settings::databases(&args.geo)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;
     let bar = settings::progress(found.inputs.len(), &args.talk);
     let mut result = scan(ScanRequest {
@@ -39,6 +40,8 @@ pub fn run(args: TimelineArgs) -> Outcome {
         sources: &sources,
         rules: &rules,
         columns: &COLUMNS,
+        derived: &[],
+        databases: databases.clone(),
         keep: Keep::All,
         window: asked.window,
         threads: settings::threads(&args.input),

@@ -1,6 +1,7 @@
 //! One chunk of records of one source: values become codes, codes become bits, rules become matches.
 
-use super::field::FieldState;
+use super::addresses::Addresses;
+use super::field::{FieldState, UNKNOWN};
 use super::late::LateColumns;
 use super::masks::Masks;
 use super::plan::{AtomId, DetectPlan, Filled, SourcePlan};
@@ -61,6 +62,7 @@ pub struct Batch<'p> {
     masks: Masks,
     /// Whether the selection of an alternative holds, by its number and the codes of its fields.
     selected: HashMap<Box<[u32]>, bool, RandomState>,
+    addresses: Addresses,
     /// The records are as they are to be read: none is to be written anew.
     pub settled: bool,
     epoch: u32,
@@ -144,6 +146,7 @@ impl<'p> Batch<'p> {
             states: Vec::new(),
             masks: Masks::default(),
             selected: HashMap::default(),
+            addresses: Addresses::new(plan.databases.clone()),
             settled: false,
             epoch: 0,
         }
@@ -261,6 +264,9 @@ impl<'p> Batch<'p> {
         let too_large = self.late.is_too_large() || self.fields.iter().any(FieldState::is_too_large);
         self.late.clear(too_large);
         self.fields.iter_mut().for_each(|f| f.clear(too_large));
+        if too_large {
+            self.addresses.clear();
+        }
         if too_large || self.selected.len() > crate::event::dict::MAX_VALUES {
             self.selected.clear();
         }
@@ -458,15 +464,51 @@ impl<'p> Batch<'p> {
                 }
             }
             Filled::UserKey(user) => self.compute_memo(id, &[user], &|batch, row| batch.text(user, row).map(|t| (Kind::Str, fold_case(t).into_owned()))),
-            Filled::Derived(derived) => {
-                let inputs = &field.inputs;
-                self.compute_memo(id, inputs, &|batch, row| derive(derived, &|input| batch.text(inputs[input], row)).map(|text| (Kind::Str, text)));
-            }
+            Filled::Derived(derived) => match field.inputs.as_slice() {
+                &[input] => {
+                    let column = (0..self.rows).map(|row| self.derived_code(id, derived, input, row)).collect();
+                    self.fields[id as usize].column = column;
+                }
+                inputs => {
+                    let text = |batch: &Batch<'_>, row, i: usize| inputs.get(i).and_then(|f| batch.text(*f, row)).map(str::to_owned);
+                    self.compute_memo(id, inputs, &|batch, row| {
+                        let [actor_type, role, user] = [0, 1, 2].map(|i| text(batch, row, i));
+                        enrich::principal(actor_type.as_deref(), role.as_deref(), user.as_deref()).map(|text| (Kind::Str, text))
+                    });
+                }
+            },
             Filled::Expr(index) => {
                 let expr = &plan.mapping.columns[index].expr;
                 self.compute_memo(id, &field.inputs, &|batch, row| batch.eval(expr, row));
             }
         }
+    }
+
+    /// The code of a field that is derived from one column: worked out once for each distinct value of that.
+    #[inline]
+    fn derived_code(&mut self, id: FieldId, derived: Derived, input: FieldId, row: u32) -> u32 {
+        let of = self.code(input, row);
+        match self.fields[id as usize].by_code.get(of as usize) {
+            _ if of == ABSENT => ABSENT,
+            Some(&code) if code != UNKNOWN => code,
+            _ => self.derive(id, derived, input, of),
+        }
+    }
+
+    #[cold]
+    fn derive(&mut self, id: FieldId, derived: Derived, input: FieldId, of: u32) -> u32 {
+        let text = self.fields[input as usize].dict.text(of).unwrap_or_default();
+        let value = match derived {
+            Derived::UserAgentFamily => enrich::agent::family(text).map(Cow::Owned),
+            _ => self.addresses.value(derived, of, text),
+        };
+        let code = value.map_or(ABSENT, |v| self.fields[id as usize].intern(&self.plan.fields[id as usize].atoms, Value::str(&v)));
+        let by_code = &mut self.fields[id as usize].by_code;
+        if by_code.len() <= of as usize {
+            by_code.resize(of as usize + 1, UNKNOWN);
+        }
+        by_code[of as usize] = code;
+        code
     }
 
     fn eval(&self, expr: &Expr, row: u32) -> Option<(Kind, String)> {
@@ -624,17 +666,6 @@ impl Row for BatchRow<'_, '_> {
         if let Some(field) = self.batch.plan.column_field(column) {
             self.batch.each_value(field, self.row, found);
         }
-    }
-}
-
-/// A derived field's value; `input` gives the text of each of [`Derived::columns`].
-fn derive<'t>(derived: Derived, input: &dyn Fn(usize) -> Option<&'t str>) -> Option<String> {
-    match derived {
-        Derived::IpKind => input(0).and_then(enrich::kind_of).map(str::to_owned),
-        Derived::IpNet24 => input(0).and_then(enrich::net24_of),
-        Derived::UserAgentFamily => input(0).and_then(enrich::agent::family),
-        Derived::Principal => enrich::principal(input(0), input(1), input(2)),
-        Derived::IpCountry | Derived::IpCity | Derived::IpAsn | Derived::IpOrg | Derived::IpLocation => None,
     }
 }
 

@@ -18,7 +18,12 @@ pub struct FieldState {
     pub seen: bool,
     /// Results of a column expression by its inputs, as (position, code) pairs of those that are there.
     pub memo: HashMap<Box<[u32]>, u32, RandomState>,
+    /// Of a field that is derived from one column: its code by the column's, [`UNKNOWN`] where nobody asked yet.
+    pub by_code: Vec<u32>,
 }
+
+/// A code that was not worked out yet.
+pub const UNKNOWN: u32 = u32::MAX;
 
 impl FieldState {
     /// The further values of a row.
@@ -76,6 +81,7 @@ impl FieldState {
             self.accepts.truncate(1);
             self.accepted.clear();
             self.memo.clear();
+            self.by_code.clear();
         }
     }
 
@@ -111,6 +117,7 @@ impl Default for FieldState {
             extras: Vec::new(),
             seen: false,
             memo: HashMap::default(),
+            by_code: Vec::new(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! From records to matches: rules become boolean algebra over bit masks, one mask for each distinct test of a field.
 
+pub mod addresses;
 pub mod batch;
 pub mod behaviour;
 pub mod correlate;

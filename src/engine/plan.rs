@@ -1,8 +1,9 @@
 //! What a run asks of one source: fields to read, atoms to test distinct values against, and rules as boolean nodes.
 
 use super::run::Keep;
+use crate::enrich::database::Databases;
 use crate::event::Column;
-use crate::event::derived::Derived;
+use crate::event::derived::{ANONYMISERS, Derived};
 use crate::rule::detection::{Condition, Detection, Test};
 use crate::rule::load::RuleSet;
 use crate::rule::matcher::{Matcher, TextOp};
@@ -170,6 +171,10 @@ pub struct SourcePlan {
     pub retained: Vec<Option<FieldId>>,
     /// The column `activity`, where rows with one are retained.
     pub activity: Option<FieldId>,
+    /// What tells of addresses.
+    pub databases: Arc<Databases>,
+    /// Rules that apply and are not run, since only a database that is not there could decide them: why.
+    pub unassessable: BTreeMap<u32, String>,
     by_ref: HashMap<FieldRef, FieldId>,
     /// Fields that rules read by an alias of the source: apart from the mapping's own reads of that name, which know no alias.
     /// The flag tells those that get JSON text too.
@@ -265,8 +270,16 @@ impl SourcePlan {
     /// Compiles every rule of the set that applies to the source.
     ///
     /// `retained` are the fields kept for matched rows; `keep` says which rows outlive their chunk; with `tell_places` events
-    /// are told apart by account and region.
-    pub fn build(source: u8, mapping: &Arc<Mapping>, rules: &RuleSet, retained: &[FieldRef], keep: Keep, tell_places: bool) -> SourcePlan {
+    /// are told apart by account and region; `databases` tell of addresses.
+    pub fn build(
+        source: u8,
+        mapping: &Arc<Mapping>,
+        rules: &RuleSet,
+        retained: &[FieldRef],
+        keep: Keep,
+        tell_places: bool,
+        databases: &Arc<Databases>,
+    ) -> SourcePlan {
         let mut plan = SourcePlan {
             mapping: mapping.clone(),
             source,
@@ -290,6 +303,8 @@ impl SourcePlan {
             status: None,
             retained: Vec::new(),
             activity: None,
+            databases: databases.clone(),
+            unassessable: BTreeMap::new(),
             by_ref: HashMap::new(),
             by_alias: HashMap::new(),
             atom_ids: HashMap::new(),
@@ -355,7 +370,45 @@ impl SourcePlan {
         for pair in &plan.pairs {
             plan.atom_fields[pair.atom as usize].push(pair.right);
         }
+        plan.withhold_unknown();
         plan
+    }
+
+    /// Takes out of the rules what only a missing database could answer. An answer of no, for want of a database, would make
+    /// a rule that asks for its opposite hit on every event; so neither yes nor no counts, and a rule that cannot hit
+    /// without the answer is not run.
+    fn withhold_unknown(&mut self) {
+        let lacks: Vec<Option<String>> = self
+            .fields
+            .iter()
+            .map(|f| match f.field {
+                FieldRef::Derived(d) => self.databases.lacks(d),
+                _ => None,
+            })
+            .collect();
+        if lacks.iter().all(Option::is_none) {
+            return;
+        }
+        let unknown: Vec<bool> = self.atom_fields.iter().map(|fields| fields.iter().any(|f| lacks[*f as usize].is_some())).collect();
+        for mut rule in std::mem::take(&mut self.rules) {
+            if let Some(reason) = rule.fields.iter().find_map(|f| lacks[*f as usize].as_ref()) {
+                rule.node = withhold(rule.node, &unknown, false);
+                if rule.node.is_never() {
+                    self.unassessable.insert(rule.rule, reason.clone());
+                    continue;
+                }
+            }
+            self.rules.push(rule);
+        }
+    }
+
+    /// Whether an atom asks for kinds of addresses that only a database of anonymisers tells, and there is none.
+    pub fn asks_for_untold_anonymisers(&self, atom: AtomId) -> bool {
+        !self.databases.can_tell_anonymisers()
+            && self.atom_fields(atom).iter().any(|f| {
+                self.fields[*f as usize].field == FieldRef::Derived(Derived::IpKind)
+                    && self.atom_literals(*f, atom).is_some_and(|mut texts| texts.all(|t| ANONYMISERS.contains(&t)))
+            })
     }
 
     /// Texts (folded) that a field must have for an atom to hold; `None` where others make it hold too.
@@ -630,7 +683,12 @@ impl SourcePlan {
 
     /// Plan field of a column.
     pub fn column_field(&self, column: Column) -> Option<FieldId> {
-        self.by_ref.get(&FieldRef::Column(column)).copied()
+        self.plan_field(&FieldRef::Column(column))
+    }
+
+    /// Plan field of a reference that was asked for.
+    pub fn plan_field(&self, reference: &FieldRef) -> Option<FieldId> {
+        self.by_ref.get(reference).copied()
     }
 }
 
@@ -655,6 +713,52 @@ impl FieldAtoms {
                 Some(literal) => self.literals.entry(literal.to_owned()).or_default().push(id),
                 None => self.others.push((m.clone(), id)),
             },
+        }
+    }
+}
+
+impl Node {
+    const NEVER: Node = Node::Or(Vec::new());
+    const ALWAYS: Node = Node::And(Vec::new());
+
+    fn is_never(&self) -> bool {
+        matches!(self, Node::Or(nodes) if nodes.is_empty())
+    }
+
+    fn is_always(&self) -> bool {
+        matches!(self, Node::And(nodes) if nodes.is_empty())
+    }
+}
+
+/// A condition that holds only where it would whatever the unknown atoms say: they are false, and true where their opposite is
+/// asked for. What is then decided is folded away.
+fn withhold(node: Node, unknown: &[bool], negated: bool) -> Node {
+    let each = |nodes: Vec<Node>| nodes.into_iter().map(|n| withhold(n, unknown, negated));
+    match node {
+        Node::Atom(a) if !unknown[a as usize] => Node::Atom(a),
+        Node::Atom(_) if negated => Node::ALWAYS,
+        Node::Atom(_) => Node::NEVER,
+        Node::Not(inner) => match withhold(*inner, unknown, !negated) {
+            n if n.is_never() => Node::ALWAYS,
+            n if n.is_always() => Node::NEVER,
+            n => Node::Not(Box::new(n)),
+        },
+        Node::And(nodes) => {
+            let nodes: Vec<Node> = each(nodes).filter(|n| !n.is_always()).collect();
+            if nodes.iter().any(Node::is_never) { Node::NEVER } else { Node::And(nodes) }
+        }
+        Node::Or(nodes) => {
+            let nodes: Vec<Node> = each(nodes).filter(|n| !n.is_never()).collect();
+            if nodes.iter().any(Node::is_always) { Node::ALWAYS } else { Node::Or(nodes) }
+        }
+        Node::AtLeast(n, nodes) => {
+            let nodes: Vec<Node> = each(nodes).filter(|n| !n.is_never()).collect();
+            let (always, nodes): (Vec<Node>, Vec<Node>) = nodes.into_iter().partition(Node::is_always);
+            match n.saturating_sub(always.len() as u64) {
+                0 => Node::ALWAYS,
+                n if n > nodes.len() as u64 => Node::NEVER,
+                n => Node::AtLeast(n, nodes),
+            }
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use super::batch::{Batch, RowState};
 use super::document::walk_document;
+use super::field::UNKNOWN;
 use super::gathered::{FileStat, Gathered, IndexEntry, Spooled};
 use super::plan::SourcePlan;
 use super::queue::{Job, Queue, Work};
 use super::tally::{GroupKey, Page, clipped};
+use crate::enrich::database::Databases;
 use crate::event::dict::ABSENT;
 use crate::event::time::SECOND;
 use crate::event::value::{Kind, Value};
@@ -52,6 +54,8 @@ pub struct Spec<'a> {
     pub keep: Keep,
     /// From the first instant on, up to and without the second: what is known before the run of the period asked for.
     pub bounds: (Option<i64>, Option<i64>),
+    /// What tells of addresses: where one of these turns out to be broken, the run is given up.
+    pub databases: &'a Databases,
     /// Workers.
     pub pool: &'a rayon::ThreadPool,
     /// Renders every accepted row, into a spool that is read back in order.
@@ -132,13 +136,17 @@ impl<'a> Worker<'a> {
         while let Some(work) = self.queue.next() {
             match work {
                 Work::File(i) => {
-                    self.file(i);
+                    if self.spec.databases.fault().is_none() {
+                        self.file(i);
+                    }
                     self.queue.produced();
                     (self.spec.progress)(1);
                 }
                 Work::Piece(job) => {
                     let produces = job.stretch.is_some();
-                    self.piece(job);
+                    if self.spec.databases.fault().is_none() {
+                        self.piece(job);
+                    }
                     if produces {
                         self.queue.produced();
                     }
@@ -674,9 +682,6 @@ fn group_key(batch: &Batch<'_>, row: u32, classes: u64) -> GroupKey {
     let text = |place: usize| batch.plan.places.and_then(|p| batch.text(p[place], row)).filter(|t| !t.is_empty()).map(clipped);
     GroupKey { source: batch.plan.source, account: text(0), region: text(1), classes }
 }
-
-/// A code whose counterpart is not known yet.
-const UNKNOWN: u32 = u32::MAX;
 
 /// An event's span in its chunk, its record, and which of the record's events it is.
 type Placed = ((usize, usize), u32, u16);

@@ -47,14 +47,13 @@ derived! {
 }
 
 impl Derived {
+    /// What is told by an address, in output order.
+    pub const OF_ADDRESS: &'static [Derived] =
+        &[Derived::IpCountry, Derived::IpCity, Derived::IpAsn, Derived::IpOrg, Derived::IpKind, Derived::IpNet24, Derived::IpLocation];
+
     /// Whether its values come from a database of addresses alone.
     pub fn needs_database(self) -> bool {
         matches!(self, Derived::IpCountry | Derived::IpCity | Derived::IpAsn | Derived::IpOrg | Derived::IpLocation)
-    }
-
-    /// Whether it is told by the address.
-    pub fn is_of_address(self) -> bool {
-        self.columns() == [Column::Ip]
     }
 }
 
@@ -70,3 +69,13 @@ impl FromStr for Derived {
         Derived::ALL.iter().copied().find(|d| d.name() == s).ok_or(())
     }
 }
+
+/// Kind of an address in no special range, of which no database says who hides behind it.
+pub const PUBLIC: &str = "public";
+
+/// Kinds that only a database of anonymisers tells.
+pub const ANONYMISERS: [&str; 6] = ["tor", "vpn", "proxy", "relay", "hosting", "anonymous"];
+
+/// Every value of `ip.kind`.
+pub const KINDS: [&str; 14] =
+    [PUBLIC, "private", "loopback", "link_local", "cgnat", "documentation", "multicast", "reserved", "tor", "vpn", "proxy", "relay", "hosting", "anonymous"];

@@ -1,11 +1,12 @@
 //! Runs rules over a few single records through the pipeline of a scan, and keeps what the engine saw of each.
 
-use super::scan::{Period, ScanRequest, Window, scan};
+use super::scan::{Period, RuleState, Scan, ScanRequest, Window, scan};
 use crate::diag::UserError;
 use crate::engine::batch::Batch;
 use crate::engine::gathered::MAX_REASONS;
 use crate::engine::plan::implied_category;
-use crate::engine::run::Keep;
+use crate::engine::run::{Keep, Render};
+use crate::enrich::database::Databases;
 use crate::event::value::Kind;
 use crate::rule::load::RuleSet;
 use crate::rule::meta::LogSource;
@@ -41,12 +42,14 @@ pub struct Examined {
     pub holds: Vec<bool>,
     /// For each rule: a scan matches the event.
     pub matches: Vec<bool>,
+    /// For each rule: why a scan does not go by its condition, since only a database that is not there could decide it.
+    pub untold: Vec<Option<String>>,
 }
 
 /// Examines records of one source; of each what came of it, or why the record is not an event.
 ///
 /// `rules` are detections, and correlations together with the rules that they count.
-pub fn examine(mapping: &Arc<Mapping>, rules: &[&Rule], records: &[&[u8]]) -> Result<Vec<Result<Examined, String>>, UserError> {
+pub fn examine(mapping: &Arc<Mapping>, rules: &[&Rule], records: &[&[u8]], databases: &Arc<Databases>) -> Result<Vec<Result<Examined, String>>, UserError> {
     let mut bytes = Vec::new();
     let mut first: HashMap<&[u8], usize> = HashMap::new();
     // An exact duplicate is left out of a scan; what holds for the first holds for it.
@@ -63,26 +66,45 @@ pub fn examine(mapping: &Arc<Mapping>, rules: &[&Rule], records: &[&[u8]]) -> Re
     let only = SourceSet::only(mapping);
     let input = Input { name: "event".into(), origin: Origin::Bytes(Arc::new(bytes)), named: true };
     let events: Mutex<BTreeMap<usize, Event>> = Mutex::new(BTreeMap::new());
-    let result = scan(ScanRequest {
-        found: Discovered { inputs: vec![input], rejects: Vec::new() },
-        sources: &only,
-        rules: &set,
-        columns: &[],
-        keep: Keep::Matched,
-        window: Window::Fixed(Period::ALL),
-        threads: 1,
-        tell_places: false,
-        render: Some(&|batch, row, bytes, _| {
-            if let Some(event) = event_of(batch, row, bytes) {
-                events.lock().unwrap_or_else(PoisonError::into_inner).insert(batch.records[row as usize] as usize - 1, event);
-            }
-        }),
-        rejects: false,
-        baseline: None,
-        learn: false,
-        progress: &|_| {},
-    })?;
-    let hits: BTreeSet<(usize, usize)> = result.matches.iter().map(|&(rule, row)| (result.rows.record[row as usize] as usize - 1, rule as usize)).collect();
+    let take = |batch: &Batch<'_>, row: u32, bytes: &[u8], _: &mut Vec<u8>| {
+        if let Some(event) = event_of(batch, row, bytes) {
+            events.lock().unwrap_or_else(PoisonError::into_inner).insert(batch.records[row as usize] as usize - 1, event);
+        }
+    };
+    let run = |databases: Arc<Databases>, render: Option<Render<'_>>| {
+        scan(ScanRequest {
+            found: Discovered { inputs: vec![input.clone()], rejects: Vec::new() },
+            sources: &only,
+            rules: &set,
+            columns: &[],
+            derived: &[],
+            databases,
+            keep: Keep::Matched,
+            window: Window::Fixed(Period::ALL),
+            threads: 1,
+            tell_places: false,
+            render,
+            rejects: false,
+            baseline: None,
+            learn: false,
+            progress: &|_| {},
+        })
+    };
+    let hits_of = |result: &Scan<'_>| -> BTreeSet<(usize, usize)> {
+        result.matches.iter().map(|&(rule, row)| (result.rows.record[row as usize] as usize - 1, rule as usize)).collect()
+    };
+    // What is seen of the events is shown as if all were told; whether a rule goes by it is asked apart.
+    let result = run(Arc::new(databases.all_told()), Some(&take))?;
+    let hits = hits_of(&result);
+    let lacks: Vec<Option<String>> = rules.iter().map(|r| lack(r, databases)).collect();
+    let strict = if lacks.iter().any(Option::is_some) { Some(run(databases.clone(), None)?) } else { None };
+    let strict_hits = strict.as_ref().map(hits_of);
+    let untold = |record: usize, rule: usize| -> Option<String> {
+        let (reason, strict) = (lacks[rule].as_ref()?, strict.as_ref()?);
+        let unassessable = matches!(strict.states[rule], RuleState::NotAssessable(_));
+        let differs = strict_hits.as_ref().is_some_and(|h| h.contains(&(record, rule)) != hits.contains(&(record, rule)));
+        (unassessable || differs).then(|| format!("not assessable: {reason}"))
+    };
     let mut events = events.into_inner().unwrap_or_else(PoisonError::into_inner);
     let reasons = result.files.first().map(|f| f.reasons.as_slice()).unwrap_or_default();
     Ok((0..records.len())
@@ -91,16 +113,27 @@ pub fn examine(mapping: &Arc<Mapping>, rules: &[&Rule], records: &[&[u8]]) -> Re
                 let reason = reasons.iter().find(|r| r.0.is_none_or(|n| n as usize == i + 1));
                 return Err(reason.map_or_else(|| format!("the record is not an event (beyond the first {MAX_REASONS} faults)"), |r| r.1.clone()));
             };
-            let mut examined = Examined { event, holds: vec![false; rules.len()], matches: vec![false; rules.len()] };
+            let untold = (0..rules.len()).map(|rule| untold(stands_for[i], rule)).collect();
+            let mut examined = Examined { event, holds: vec![false; rules.len()], matches: vec![false; rules.len()], untold };
             for &(_, rule) in hits.range((stands_for[i], 0)..(stands_for[i] + 1, 0)) {
                 match unrouted_of.get(&rule) {
                     Some(&original) => examined.holds[original] = true,
-                    None => examined.matches[rule] = true,
+                    None => examined.matches[rule] = examined.untold[rule].is_none(),
                 }
             }
             Ok(examined)
         })
         .collect())
+}
+
+/// What a detection needs and the databases do not tell.
+fn lack(rule: &Rule, databases: &Databases) -> Option<String> {
+    let Body::Detection(detection) = &rule.body else { return None };
+    let mut fields = detection.fields().unwrap_or_default();
+    for filter in &detection.filters {
+        filter.selections.values().for_each(|d| d.visit_fields(&mut |name| fields.extend(filter.taxonomy.resolve(name))));
+    }
+    fields.into_iter().find_map(|f| if let FieldRef::Derived(d) = f { databases.lacks(d) } else { None })
 }
 
 /// A copy of a detection that applies to every source, under a name that nothing refers to.
@@ -176,6 +209,8 @@ pub fn pick(found: Discovered, sources: &SourceSet, choice: &Choice) -> Result<P
         sources,
         rules: &rules,
         columns: &[],
+        derived: &[],
+        databases: Arc::default(),
         keep: Keep::Matched,
         window: Window::Fixed(Period::ALL),
         threads: 1,

@@ -1,6 +1,6 @@
 //! From matches to findings: correlations over the matches of their bases, then one finding for each entity and burst.
 
-use super::scan::Scan;
+use super::scan::{RuleState, Scan};
 use super::{Finding, MAX_BURST, QUIET, RECORD_LONGEST, RECORD_QUIET, bursts};
 use crate::diag::UserError;
 use crate::engine::correlate::{Base, Correlated, Input, LeafFields, correlate};
@@ -95,7 +95,8 @@ impl Scan<'_> {
                 Body::Detection(_) => continue,
                 Body::Correlation(c) => c,
                 Body::Behaviour(b) => {
-                    let hits = self.behave_one(i, b, &rows, index, findings)?;
+                    let blind = matches!(self.states[i], RuleState::NotAssessable(_));
+                    let hits = if blind { Vec::new() } else { self.behave_one(i, b, &rows, index, findings)? };
                     unusual.insert(i, hits);
                     continue;
                 }
@@ -109,6 +110,10 @@ impl Scan<'_> {
                 group_by: self.leaf_fields(c, base, &c.group_by),
                 fields: self.leaf_fields(c, base, &c.fields),
             });
+            // Without the values that it groups by, its windows would be of something else.
+            if matches!(self.states[i], RuleState::NotAssessable(_)) {
+                continue;
+            }
             let found = correlate(c, inputs.collect(), &self.rows, counted.contains(&i))
                 .map_err(|e| UserError::new(format!("{}:{}: `{}`: correlating failed: {e}", rule.meta.file, rule.meta.line, rule.meta.title)))?;
             self.ungrouped[i] = found.without_group;

@@ -72,6 +72,8 @@ pub fn run_tests(sources: &SourceSet, files: &[MappingFile]) -> Result<Vec<Outco
         sources,
         rules: &rules,
         columns: Column::ALL,
+        derived: &[],
+        databases: Arc::default(),
         keep: Keep::Matched,
         window: Window::Fixed(Period::ALL),
         threads: 1,

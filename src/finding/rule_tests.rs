@@ -4,6 +4,9 @@ use super::examine::{Examined, examine};
 use super::explain::{Explanation, detections_of, explain};
 use super::scan::{Period, RuleState, Scan, ScanRequest, Window, scan};
 use crate::engine::run::Keep;
+use crate::enrich::database::{Databases, facts_of_test};
+use crate::enrich::record::Facts;
+use crate::event::address::parse_address;
 use crate::event::time::{format_time, parse_duration, parse_time};
 use crate::rule::load::{RuleFile, RuleSet, load_rules_through};
 use crate::rule::meta::{Expectation, RuleTest};
@@ -12,8 +15,10 @@ use crate::rule::{Body, Rule};
 use crate::source::SourceSet;
 use crate::source::discover::{Discovered, Input, Origin};
 use crate::source::mapping::Mapping;
+use hashbrown::HashMap;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Events of a failed test that are explained.
@@ -83,11 +88,14 @@ fn run_one(set: &RuleSet, index: usize, test: &RuleTest, sources: &SourceSet) ->
     let bytes: Vec<u8> = records.iter().flat_map(|r| r.iter().copied().chain([b'\n'])).collect();
     let input = Input { name: "test".into(), origin: Origin::Bytes(Arc::new(bytes)), named: true };
     let only = SourceSet { mappings: vec![mapping.clone()], containers: sources.containers.clone() };
+    let databases = Arc::new(Databases::of_test(given(test)?));
     let result = scan(ScanRequest {
         found: Discovered { inputs: vec![input], rejects: Vec::new() },
         sources: &only,
         rules: &subset,
         columns: &[],
+        derived: &[],
+        databases,
         keep: Keep::Matched,
         window: Window::Fixed(Period::ALL),
         threads: 1,
@@ -124,6 +132,15 @@ fn run_one(set: &RuleSet, index: usize, test: &RuleTest, sources: &SourceSet) ->
     Err(lines.join("\n"))
 }
 
+/// What the test says of addresses.
+fn given(test: &RuleTest) -> Result<HashMap<IpAddr, Facts>, String> {
+    let one = |(text, facts): (&String, &BTreeMap<String, String>)| {
+        let addr = parse_address(text).ok_or_else(|| format!("enriched: `{text}` is not an address"))?;
+        Ok((addr, facts_of_test(facts).map_err(|e| format!("enriched: {text}: {e}"))?))
+    };
+    test.enriched.iter().map(one).collect()
+}
+
 /// The reasons of a failed test, one a line.
 fn why(set: &RuleSet, rule: &Rule, expected: Expectation, result: &Scan<'_>, mapping: &Arc<Mapping>, records: &[Vec<u8>]) -> Vec<String> {
     let mut out = Vec::new();
@@ -139,9 +156,9 @@ fn why(set: &RuleSet, rule: &Rule, expected: Expectation, result: &Scan<'_>, map
     let is_detection = matches!(rule.body, Body::Detection(_));
     for base in detections_of(set, rule) {
         let Body::Detection(detection) = &base.body else { continue };
-        let Ok(examined) = examine(mapping, &[base], &shown) else { continue };
+        let Ok(examined) = examine(mapping, &[base], &shown, &result.databases) else { continue };
         let events: Vec<Examined> = examined.into_iter().flatten().collect();
-        let explained: Vec<Explanation> = events.iter().map(|e| explain(base, detection, &e.event, mapping, true)).collect();
+        let explained: Vec<Explanation> = events.iter().map(|e| explain(base, detection, &e.event, mapping, None, true)).collect();
         let matching = explained.iter().filter(|e| e.matches).count();
         if !is_detection {
             out.push(format!("its base rule `{}` matches {matching} of {} events", base.meta.title, events.len()));

@@ -11,8 +11,10 @@ use crate::engine::merge::{EventRows, merge};
 use crate::engine::plan::SourcePlan;
 use crate::engine::run::{Keep, Render, Spec, run};
 use crate::engine::tally::{Page, Tallied};
+use crate::enrich::database::Databases;
 use crate::event::Column;
 use crate::event::Outcome;
+use crate::event::derived::Derived;
 use crate::event::time::SECOND;
 use crate::rule::load::RuleSet;
 use crate::rule::meta::Level;
@@ -21,6 +23,7 @@ use crate::source::SourceSet;
 use crate::source::chunk::Shape;
 use crate::source::discover::Discovered;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A stretch of time: from the start on, up to and without the end. UTC microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +63,10 @@ pub struct ScanRequest<'a, 'c> {
     pub rules: &'a RuleSet,
     /// Columns kept for kept rows, beside those that findings need.
     pub columns: &'c [Column],
+    /// Derived fields kept for kept rows, beside those that correlations need.
+    pub derived: &'c [Derived],
+    /// What tells of addresses.
+    pub databases: Arc<Databases>,
     /// Which rows are kept.
     pub keep: Keep,
     /// Period.
@@ -139,6 +146,8 @@ pub struct Scan<'a> {
     pub sources: &'a SourceSet,
     /// Rules.
     pub rules: &'a RuleSet,
+    /// What told of addresses.
+    pub databases: Arc<Databases>,
     /// Files, sorted by name; those that could not be opened too.
     pub files: Vec<FileReport>,
     /// Rejects of no file: folders and links.
@@ -227,13 +236,13 @@ const FINDING_COLUMNS: [Column; 2] = [Column::User, Column::Resource];
 
 /// Runs a scan.
 pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
-    let retained = retained_fields(request.rules, request.columns);
+    let retained = retained_fields(&request);
     let plans: Vec<SourcePlan> = request
         .sources
         .mappings
         .iter()
         .enumerate()
-        .map(|(i, m)| SourcePlan::build(i as u8, m, request.rules, &retained, request.keep, request.tell_places))
+        .map(|(i, m)| SourcePlan::build(i as u8, m, request.rules, &retained, request.keep, request.tell_places, &request.databases))
         .collect();
     let inputs = request.found.inputs;
     let broken = |e: String| UserError::new(format!("the run failed: {e}"));
@@ -249,12 +258,16 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
             Window::Last(length, Some(as_of)) => (Some(as_of - length), Some(as_of + 1)),
             Window::Last(_, None) => (None, None),
         },
+        databases: &request.databases,
         pool: &pool,
         render: request.render,
         rejects: request.rejects,
         progress: request.progress,
     };
     let gathered = run(&spec);
+    if let Some(fault) = request.databases.fault() {
+        return Err(fault.clone());
+    }
     let merged = pool.install(|| merge(inputs.len(), gathered)).map_err(broken)?;
     let files: Vec<FileReport> = inputs
         .iter()
@@ -305,6 +318,7 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
     let mut scan = Scan {
         sources: request.sources,
         rules: request.rules,
+        databases: request.databases,
         files,
         rejects: request.found.rejects,
         totals,
@@ -353,8 +367,10 @@ fn resolve_window(window: Window, files: &[FileReport]) -> Period {
 }
 
 /// Fields that must outlive their chunk: for findings, for correlations, and those asked for.
-fn retained_fields(rules: &RuleSet, columns: &[Column]) -> Vec<FieldRef> {
-    let mut out: Vec<FieldRef> = FINDING_COLUMNS.iter().chain(columns).map(|c| FieldRef::Column(*c)).collect();
+fn retained_fields(request: &ScanRequest<'_, '_>) -> Vec<FieldRef> {
+    let rules = request.rules;
+    let mut out: Vec<FieldRef> = FINDING_COLUMNS.iter().chain(request.columns).map(|c| FieldRef::Column(*c)).collect();
+    out.extend(request.derived.iter().map(|d| FieldRef::Derived(*d)));
     for (i, rule) in rules.rules.iter().enumerate() {
         let c = match &rule.body {
             Body::Detection(_) => continue,
@@ -396,6 +412,11 @@ impl Scan<'_> {
             Column::EventId => self.rows.event_id(row),
             _ => self.field(&FieldRef::Column(column)).and_then(|f| self.rows.text(f, row)),
         }
+    }
+
+    /// A kept row's value of a derived field that was retained.
+    pub fn derived(&self, derived: Derived, row: u32) -> Option<&str> {
+        self.field(&FieldRef::Derived(derived)).and_then(|f| self.rows.text(f, row))
     }
 
     /// Rendered rows of the period, in the order of time, file, record.

@@ -4,9 +4,10 @@ use crate::engine::merge::Merged;
 use crate::engine::plan::{AtomId, MAX_CLASSES, Node, Routing, SourcePlan, route};
 use crate::event::Column;
 use crate::event::value::fold_case;
-use crate::rule::Body;
+use crate::rule::behaviour::Behaviour;
 use crate::rule::correlation::{Correlation, CorrelationKind};
 use crate::rule::load::RuleSet;
+use crate::rule::{Body, FieldRef};
 use std::collections::{BTreeSet, HashSet};
 
 /// The one state that a rule of a run ends in.
@@ -48,6 +49,10 @@ pub fn rule_states(rules: &RuleSet, plans: &[SourcePlan], merged: &Merged) -> Ve
         let mut missing: Option<Vec<String>> = None;
         let mut undelivered: Option<String> = None;
         for plan in mine {
+            if let Some(reason) = plan.unassessable.get(&(i as u32)) {
+                undelivered.get_or_insert_with(|| reason.clone());
+                continue;
+            }
             let Ok(at) = plan.rules.binary_search_by_key(&(i as u32), |r| r.rule) else { continue };
             let entry = &plan.rules[at];
             let unseen: Vec<u16> = entry.fields.iter().copied().filter(|f| !merged.seen[plan.source as usize].contains(f)).collect();
@@ -57,6 +62,10 @@ pub fn rule_states(rules: &RuleSet, plans: &[SourcePlan], merged: &Merged) -> Ve
             let in_class = classes.any() && !matched.contains(&(i as u32)) && !can_hit(&entry.node, &only_there);
             if in_class {
                 undelivered.get_or_insert_with(|| classes.reason(plan, &entry.node));
+                continue;
+            }
+            if let Some(reason) = plan.databases.lacks_anonymisers().filter(|_| !can_hit(&entry.node, &|a| plan.asks_for_untold_anonymisers(a))) {
+                undelivered.get_or_insert(reason);
                 continue;
             }
             if can_hit(&entry.node, &absent) {
@@ -77,19 +86,55 @@ pub fn rule_states(rules: &RuleSet, plans: &[SourcePlan], merged: &Merged) -> Ve
     for i in (0..rules.rules.len()).filter(|i| matches!(rules.rules[*i].body, Body::Detection(_))).chain(rules.compound_in_order()) {
         states[i] = Some(match &rules.rules[i].body {
             Body::Detection(_) => detection(i),
-            Body::Correlation(c) => {
-                let bases: Vec<&RuleState> = rules.bases(i).iter().filter_map(|b| states[*b].as_ref()).collect();
-                correlation(c, &bases)
-            }
-            Body::Behaviour(b) => {
-                let mut bases = rules.bases(i).iter().take(b.rules.len()).filter_map(|b| states[*b].clone());
-                // As a correlation: what one base can find, it can judge.
-                let first = bases.next().unwrap_or(RuleState::Ran);
-                if bases.any(|s| s == RuleState::Ran) { RuleState::Ran } else { first }
-            }
+            Body::Correlation(c) => match untold_field(rules, i, c, plans) {
+                Some(reason) => RuleState::NotAssessable(reason),
+                None => {
+                    let bases: Vec<&RuleState> = rules.bases(i).iter().filter_map(|b| states[*b].as_ref()).collect();
+                    correlation(c, &bases)
+                }
+            },
+            Body::Behaviour(b) => match untold_behaviour(rules, i, b, plans) {
+                Some(reason) => RuleState::NotAssessable(reason),
+                None => {
+                    let mut bases = rules.bases(i).iter().take(b.rules.len()).filter_map(|b| states[*b].clone());
+                    // As a correlation: what one base can find, it can judge.
+                    let first = bases.next().unwrap_or(RuleState::Ran);
+                    if bases.any(|s| s == RuleState::Ran) { RuleState::Ran } else { first }
+                }
+            },
         });
     }
     states.into_iter().map(|s| s.unwrap_or(RuleState::Ran)).collect()
+}
+
+/// Why a correlation cannot be judged: it groups by or counts what only a database that is not there could tell.
+fn untold_field(rules: &RuleSet, index: usize, correlation: &Correlation, plans: &[SourcePlan]) -> Option<String> {
+    let databases = &plans.first()?.databases;
+    for &base in rules.bases(index) {
+        let names = [&correlation.group_by, &correlation.fields].into_iter().filter_map(|f| rules.fields_for(correlation, base, f).ok()).flatten();
+        for name in names {
+            for leaf in rules.leaves(base) {
+                if let Body::Detection(d) = &rules.rules[leaf].body
+                    && let Ok(FieldRef::Derived(derived)) = d.taxonomy.resolve(name)
+                    && let Some(reason) = databases.lacks(derived)
+                {
+                    return Some(reason);
+                }
+            }
+        }
+    }
+    None
+}
+
+/// Why a behaviour cannot be judged: as [`untold_field`].
+fn untold_behaviour(rules: &RuleSet, index: usize, behaviour: &Behaviour, plans: &[SourcePlan]) -> Option<String> {
+    let databases = &plans.first()?.databases;
+    let Body::Detection(d) = &rules.rules[*rules.bases(index).first()?].body else { return None };
+    let names = behaviour.group_by.iter().map(String::as_str).chain(behaviour.fields());
+    names.into_iter().find_map(|name| match d.taxonomy.resolve(name) {
+        Ok(FieldRef::Derived(derived)) => databases.lacks(derived),
+        _ => None,
+    })
 }
 
 /// A correlation could have hit where enough of its bases could.

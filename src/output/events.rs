@@ -3,14 +3,17 @@
 use crate::engine::batch::Batch;
 use crate::engine::gathered::Spooled;
 use crate::event::Column;
+use crate::event::derived::Derived;
 use crate::event::secrets::mask;
 use crate::finding::columns::{each_column, read_spooled};
 use crate::finding::scan::Scan;
+use crate::rule::FieldRef;
 use std::fs::File;
 use std::io::{self, Write};
 
-/// Renders a row while its chunk is in memory; the file's name is put in front when the line is written.
-pub fn render_event(batch: &Batch<'_>, row: u32, bytes: &[u8], show_secrets: bool, out: &mut Vec<u8>) {
+/// Renders a row while its chunk is in memory, with these derived fields after the columns; the file's name is put in front when
+/// the line is written.
+pub fn render_event(batch: &Batch<'_>, row: u32, bytes: &[u8], derived: &[Derived], show_secrets: bool, out: &mut Vec<u8>) {
     let plan = batch.plan;
     each_column(batch, row, bytes, &mut |column, value| {
         // Records that were mapped before keep the source that they had then.
@@ -29,6 +32,11 @@ pub fn render_event(batch: &Batch<'_>, row: u32, bytes: &[u8], show_secrets: boo
             (_, Some(v)) => serde_json::to_writer(&mut *out, v).map_err(io::Error::from),
         };
     });
+    for field in derived {
+        let _ = write!(out, ",\"{field}\":");
+        let value = plan.plan_field(&FieldRef::Derived(*field)).and_then(|f| batch.text(f, row));
+        let _ = serde_json::to_writer(&mut *out, &value);
+    }
     out.extend_from_slice(b"}\n");
 }
 

@@ -9,7 +9,7 @@ use super::column_field_names;
 use super::correlation::CORRELATION_TYPES;
 use super::meta::{Level, Role, Status};
 use crate::event::CATEGORIES;
-use crate::event::derived::Derived;
+use crate::event::derived::{Derived, KINDS};
 use serde_json::{Value, json};
 
 /// Top-level keys that mean something, in the order in which rules mostly have them.
@@ -342,6 +342,21 @@ fn tests() -> Value {
             "expect": {"enum": ["match", "no_match"]},
             "source": {"type": "string", "description": "auditmill for event columns, or a source id"},
             "lists": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
+            "enriched": {
+                "type": "object",
+                "description": "What a database would say of addresses; of all others it knows nothing. Without a kind an address counts as public",
+                "additionalProperties": {
+                    "type": "object", "additionalProperties": false,
+                    "properties": {
+                        "country": {"type": "string", "pattern": "^[A-Z]{2}$"},
+                        "city": {"type": "string"},
+                        "asn": {"type": "string", "pattern": "^[0-9]+$"},
+                        "org": {"type": "string"},
+                        "kind": {"enum": KINDS},
+                        "location": {"type": "string", "pattern": "^-?[0-9.]+,-?[0-9.]+,[0-9.]+$", "description": "Latitude, longitude and radius in km"}
+                    }
+                }
+            },
             "events": {"type": "array", "items": {"type": "object", "if": {"required": ["repeat"]}, "then": repeated}}
         }
     }})

@@ -24,6 +24,7 @@ impl From<StateArg> for State {
 pub fn run(args: &RulesCoverageArgs) -> Outcome {
     let sources = settings::load_sources(&args.input.sources)?;
     let (rules, _) = settings::load_rule_set(&args.rules)?;
+    let databases = settings::databases(&args.geo)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;
     let bar = settings::progress(found.inputs.len(), &args.talk);
     let keys = KeySample::default();
@@ -32,6 +33,8 @@ pub fn run(args: &RulesCoverageArgs) -> Outcome {
         sources: &sources,
         rules: &rules,
         columns: &[],
+        derived: &[],
+        databases: databases.clone(),
         keep: Keep::Matched,
         window: Window::Fixed(Period::ALL),
         threads: settings::threads(&args.input),

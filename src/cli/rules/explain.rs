@@ -4,6 +4,7 @@ use super::choose;
 use crate::cli::args::{ExplainFormat, RulesExplainArgs};
 use crate::cli::{Outcome, say, settings};
 use crate::diag::UserError;
+use crate::enrich::database::Databases;
 use crate::event::secrets::mask;
 use crate::exit::ExitStatus;
 use crate::finding::examine::{Choice, Event, Examined, Picked, examine, pick};
@@ -16,13 +17,15 @@ use crate::source::SourceSet;
 use crate::source::discover::discover;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 pub fn run(args: &RulesExplainArgs) -> Outcome {
     let (set, vars, index) = choose::rule(&args.rules, &args.rule)?;
     let rule = &set.rules[index];
     let sources = settings::load_sources(&args.sources)?;
     let picked = args.event.as_deref().map(|path| event(args, path, &sources)).transpose()?;
-    let examined = picked.as_ref().map(|p| examined(&set, rule, &sources, p)).transpose()?;
+    let databases = settings::databases(&args.geo)?;
+    let examined = picked.as_ref().map(|p| examined(&set, rule, &sources, p, &databases)).transpose()?;
     let event = match (&picked, &examined) {
         (Some(picked), Some(examined)) => Some(about(&set, rule, &sources, picked, examined, args.show_secrets)?),
         _ => None,
@@ -77,9 +80,9 @@ fn note(picked: &Picked, choice: &Choice, args: &RulesExplainArgs) {
 }
 
 /// Runs the rule, and what it counts, over the one record.
-fn examined(set: &RuleSet, rule: &Rule, sources: &SourceSet, picked: &Picked) -> Result<Examined, UserError> {
+fn examined(set: &RuleSet, rule: &Rule, sources: &SourceSet, picked: &Picked, databases: &Arc<Databases>) -> Result<Examined, UserError> {
     let rules = closure(set, rule);
-    let mut all = examine(&sources.mappings[picked.source], &rules, &[&picked.raw])?;
+    let mut all = examine(&sources.mappings[picked.source], &rules, &[&picked.raw], databases)?;
     match all.pop() {
         Some(Ok(examined)) => Ok(examined),
         Some(Err(reason)) => Err(UserError::new(format!("{}:{}: {reason}", picked.file, picked.record))),
@@ -101,8 +104,9 @@ fn about<'a>(
     let mut explanations: Vec<Explanation> = Vec::new();
     for base in detections_of(set, rule) {
         let Body::Detection(detection) = &base.body else { continue };
-        let explained = explain(base, detection, &examined.event, mapping, show_secrets);
         let at = rules.iter().position(|r| std::ptr::eq(*r, base));
+        let untold = at.and_then(|i| examined.untold[i].as_deref());
+        let explained = explain(base, detection, &examined.event, mapping, untold, show_secrets);
         let engine = at.map(|i| (examined.holds[i], examined.matches[i]));
         if engine != Some((explained.condition_holds, explained.matches)) {
             return Err(UserError::new(format!(

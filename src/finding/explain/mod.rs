@@ -44,8 +44,8 @@ pub struct Explanation {
     pub decided_by: Vec<Decision>,
 }
 
-/// Explains a detection rule for an event of a source.
-pub fn explain(rule: &Rule, detection: &DetectionRule, event: &Event, mapping: &Mapping, show_secrets: bool) -> Explanation {
+/// Explains a detection rule for an event of a source; `untold` is why a scan does not go by its condition.
+pub fn explain(rule: &Rule, detection: &DetectionRule, event: &Event, mapping: &Mapping, untold: Option<&str>, show_secrets: bool) -> Explanation {
     let look = Top { event, taxonomy: detection.taxonomy };
     let looks: Vec<Top<'_>> = detection.filters.iter().map(|f| Top { event, taxonomy: f.taxonomy }).collect();
     let of_filters: Vec<&dyn Look> = looks.iter().map(|l| l as &dyn Look).collect();
@@ -54,7 +54,7 @@ pub fn explain(rule: &Rule, detection: &DetectionRule, event: &Event, mapping: &
     let routing = route(detection, mapping);
     let not_run = match (&rule.meta.unset_list, &routing) {
         (Some(list), _) => Some(format!("not assessable: the list `{list}` is not set; give it in a --vars file")),
-        (None, Routing::Applies) => None,
+        (None, Routing::Applies) => untold.map(str::to_owned),
         (None, Routing::NoLogSource) => Some("the rule has no logsource, so it runs over no source".into()),
         (None, Routing::OtherSource) => Some(format!("its logsource {} is not that of the source {}", logsource_words(detection), mapping.id)),
     };
