@@ -4,6 +4,7 @@
 #![allow(clippy::type_complexity)]
 
 mod aliases;
+mod behaviour;
 #[allow(dead_code)]
 mod common;
 mod completeness;

@@ -89,6 +89,7 @@ pub fn run(args: BaselineArgs) -> Outcome {
     settings::write_rejects(&mut result, &args.input, args.talk.force)?;
     settings::check_any_event(&result)?;
     settings::say_rejects(&result);
+    settings::say_baseline(&result);
     let baseline = result.baseline_learned();
     if baseline.rules.is_empty() {
         return Err(UserError::new("no behaviour rule is among the rules: there is nothing to learn")

@@ -72,6 +72,7 @@ pub fn run(args: ReportArgs) -> Outcome {
     settings::write_rejects(&mut result, &args.input, args.talk.force)?;
     settings::check_any_event(&result)?;
     settings::say_rejects(&result);
+    settings::say_baseline(&result);
     settings::say_period(&asked, &result, &args.talk);
     let coverage = coverage(&result, &Given { scope: scope.as_ref(), provenance: provenance.as_ref(), as_of: asked.as_of, zone });
     let findings: Vec<&Finding> = result.findings.iter().collect();

@@ -52,6 +52,7 @@ pub fn run(args: ScanArgs) -> Outcome {
     settings::write_rejects(&mut result, &args.input, args.talk.force)?;
     settings::check_any_event(&result)?;
     settings::say_rejects(&result);
+    settings::say_baseline(&result);
     settings::say_period(&asked, &result, &args.talk);
     let zone = settings::zone(&args.time)?;
     let coverage = coverage(&result, &Given { scope: scope.as_ref(), provenance: provenance.as_ref(), as_of: asked.as_of, zone });

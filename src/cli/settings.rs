@@ -478,6 +478,18 @@ pub fn say_rejects(scan: &Scan<'_>) {
     }
 }
 
+/// Names the behaviour rules that a baseline says nothing of: they learn from these logs alone.
+pub fn say_baseline(scan: &Scan<'_>) {
+    let (changed, unknown) = scan.strangers_to_baseline();
+    let list = |titles: Vec<&str>| titles.into_iter().map(|t| printable(t).into_owned()).collect::<Vec<_>>().join(", ");
+    if !changed.is_empty() {
+        say(&format!("warning: changed since the baseline was built, and learning anew from these logs: {}", list(changed)));
+    }
+    if !unknown.is_empty() {
+        say(&format!("note: not in the baseline, and learning from these logs alone: {}", list(unknown)));
+    }
+}
+
 /// Says in words which period `--last` came to.
 pub fn say_period(asked: &AskedPeriod, scan: &Scan<'_>, talk: &TalkArgs) {
     if let (Window::Last(_, None), Some(to), false) = (asked.window, scan.period.to, talk.quiet) {

@@ -128,9 +128,11 @@ impl Scan<'_> {
     ) -> Result<Vec<u32>, UserError> {
         let set = self.rules;
         let meta = &set.rules[rule].meta;
-        let learnt_until: Vec<Option<i64>> = self.sources.mappings.iter().map(|m| self.baseline.and_then(|b| b.sources.get(&m.id)).map(|s| s.until)).collect();
         let known = self.baseline.and_then(|b| b.rules.get(&meta.id)).filter(|(hash, _)| *hash == self.identity(rule));
         let learned = known.map_or(&[] as &[Learned], |k| k.1.as_slice());
+        // A rule that the baseline does not know learns from the logs, however old they are.
+        let until = |source: &str| known.and(self.baseline).and_then(|b| b.sources.get(source)).map(|s| s.until);
+        let learnt_until: Vec<Option<i64>> = self.sources.mappings.iter().map(|m| until(&m.id)).collect();
         let bases: Vec<Base<'_>> = (0..)
             .zip(set.bases(rule))
             .zip(rows)
@@ -210,6 +212,20 @@ impl Scan<'_> {
         out
     }
 
+    /// Titles of the behaviour rules that the baseline knows in another version, and of those that it does not know.
+    pub fn strangers_to_baseline(&self) -> (Vec<&str>, Vec<&str>) {
+        let (mut changed, mut unknown) = (Vec::new(), Vec::new());
+        let Some(baseline) = self.baseline else { return (changed, unknown) };
+        for (i, rule) in self.rules.rules.iter().enumerate().filter(|(_, r)| matches!(r.body, Body::Behaviour(_))) {
+            match baseline.rules.get(&rule.meta.id) {
+                Some((hash, _)) if *hash == self.identity(i) => {}
+                Some(_) => changed.push(rule.meta.title.as_str()),
+                None => unknown.push(rule.meta.title.as_str()),
+            }
+        }
+        (changed, unknown)
+    }
+
     /// What a rule's learnt state holds for: the documents of the rule and of its bases.
     pub fn identity(&self, rule: usize) -> String {
         let hashes = [rule].into_iter().chain(self.rules.bases(rule).iter().copied()).map(|r| self.rules.rules[r].meta.hash.as_str());
@@ -245,7 +261,7 @@ impl Scan<'_> {
         let groups = self.groups_looked_at(rule);
         let first = index.iter().filter(|e| groups.get(e.group() as usize).copied().unwrap_or_default()).map(|e| i64::from(e.seconds) * SECOND).min();
         let before = self.sources.mappings.iter().enumerate().filter(|(i, _)| self.looks_at(rule, *i as u8));
-        let learnt = before.filter_map(|(_, m)| self.baseline.and_then(|b| b.sources.get(&m.id)).map(|s| s.since)).min();
+        let learnt = before.filter_map(|(_, m)| self.baseline.and_then(|b| b.sources.get(&m.id)).map(|s| s.since.div_euclid(SECOND) * SECOND)).min();
         first.into_iter().chain(learnt).min()
     }
 

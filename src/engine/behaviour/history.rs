@@ -139,7 +139,8 @@ impl State {
     /// `numbered`: a value is a field's number and a text, see [`State::give`].
     pub fn take(&mut self, learned: &Learned, numbered: bool, dict: &mut Dict) {
         let seen = Seen { first: learned.first, last: learned.last, days: learned.days, count: learned.count };
-        let text = |i: usize| learned.value.get(i).map(String::as_str);
+        // No value is empty: an empty text stands for none.
+        let text = |i: usize| learned.value.get(i).map(String::as_str).filter(|t| !t.is_empty());
         match learned.part {
             Part::Entity => {
                 self.since = Some(learned.first);

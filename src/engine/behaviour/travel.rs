@@ -54,8 +54,8 @@ pub fn judge(subject: &mut Subject<'_>, speed: f64, distance: f64) {
     let entries = subject.entries;
     for instant in entries.chunk_by(|a, b| a.time == b.time) {
         let time = instant[0].time;
-        // Rows by place and address: their texts first, since codes depend on what else is in the logs.
-        let mut here: BTreeMap<(&str, &str), Stop> = BTreeMap::new();
+        // Rows by place: its text first, since codes depend on what else is in the logs.
+        let mut here: BTreeMap<&str, Stop> = BTreeMap::new();
         let named = |code: u32| dict.text(code).unwrap_or_default();
         for entry in instant.iter().filter(|e| !e.known_by) {
             let address = subject.values(entry, 1).first().copied().unwrap_or_default();
@@ -63,23 +63,27 @@ pub fn judge(subject: &mut Subject<'_>, speed: f64, distance: f64) {
             if places.is_empty() && subject.is_judged(time) {
                 subject.out.without_value += 1;
             }
-            let located = places.into_iter().filter(|p| parse(*p).is_some());
-            located.for_each(|p| here.entry((named(p), named(address))).or_insert_with(|| ([p, address], Vec::new())).1.push(entry.row));
+            for place in places.into_iter().filter(|p| parse(*p).is_some()) {
+                let stop = here.entry(named(place)).or_insert(Stop { place, address, rows: Vec::new() });
+                stop.rows.push(entry.row);
+                if named(address) < named(stop.address) {
+                    stop.address = address;
+                }
+            }
         }
         let mut fired: Vec<[u32; 2]> = Vec::new();
-        for (&(text, _), ([place, address], rows)) in &here {
+        for (text, Stop { place, address, rows }) in &here {
             let (place, address) = (*place, *address);
             let Some(to) = parse(place) else { continue };
             // The nearest place of the instant before; of equal ones the same in every run.
             let before = subject.state.places.iter().filter_map(|&[p, a]| Some((parse(p)?, p, a)));
-            let nearest = before.min_by(|a, b| {
-                a.0.distance(&to).total_cmp(&b.0.distance(&to)).then_with(|| (dict.text(a.1), dict.text(a.2)).cmp(&(dict.text(b.1), dict.text(b.2))))
-            });
+            let nearest =
+                before.min_by(|a, b| a.0.distance(&to).total_cmp(&b.0.distance(&to)).then_with(|| (named(a.1), named(a.2)).cmp(&(named(b.1), named(b.2)))));
             let since = subject.state.placed.unwrap_or(time);
             let from_before = nearest.and_then(|(from, p, a)| Some((impossible_pair(&from, &to, time - since, speed, distance)?, p, a, since)));
             // Of two places of one instant the one whose text comes later is the second.
-            let beside = here.iter().filter(|(k, _)| k.0 < text).map(|(_, (codes, _))| codes);
-            let from_beside = beside.filter_map(|&[p, a]| Some((impossible_pair(&parse(p)?, &to, 0, speed, distance)?, p, a, time)));
+            let beside = here.iter().filter(|(other, _)| *other < text).map(|(_, stop)| stop);
+            let from_beside = beside.filter_map(|s| Some((impossible_pair(&parse(s.place)?, &to, 0, speed, distance)?, s.place, s.address, time)));
             for ((km, needed), from, from_address, from_time) in from_before.into_iter().chain(from_beside).collect::<Vec<_>>() {
                 let pair = ordered(dict.text(from), from, dict.text(place), place);
                 let known = subject.state.values.contains_key(&pair) || fired.contains(&pair);
@@ -104,15 +108,19 @@ pub fn judge(subject: &mut Subject<'_>, speed: f64, distance: f64) {
                 subject.judged_from.get_or_insert(time);
             }
             fired.iter().for_each(|pair| subject.state.learn_value(*pair, time));
-            subject.state.places = here.values().map(|(codes, _)| *codes).collect();
+            subject.state.places = here.values().map(|stop| [stop.place, stop.address]).collect();
             subject.state.placed = Some(time);
         }
         instant.iter().for_each(|_| subject.state.learn(time));
     }
 }
 
-/// Codes of a place and an address, and the events there.
-type Stop = ([u32; 2], Vec<u32>);
+/// A place of an instant, the first of its addresses, and the events there.
+struct Stop {
+    place: u32,
+    address: u32,
+    rows: Vec<u32>,
+}
 
 /// A pair without direction: by text, since codes differ between runs.
 fn ordered(a: Option<&str>, a_code: u32, b: Option<&str>, b_code: u32) -> [u32; 2] {
