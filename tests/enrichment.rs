@@ -409,6 +409,9 @@ fn events_and_findings_keep_what_was_found() {
     assert_eq!(lines, lines_of_env);
     assert_eq!((&lines[0]["ip.country"], &lines[0]["ip.city"], &lines[0]["ip.net24"]), (&json!("GB"), &json!("London"), &json!("81.2.69.0/24")));
     assert_eq!((&lines[1]["ip.country"], &lines[1]["ip.kind"]), (&Value::Null, &json!("private")));
+    place.run(&["events", "log.ndjson", "--geoip", &file, "--format", "parquet", "-o", "events.parquet"]).exits(0);
+    let again = place.run(&["events", "events.parquet", "--geoip", &file]).exits(0).lines();
+    assert_eq!(again[0]["raw"].as_str().map(|raw| raw.contains(r#""ip.country":"GB""#)), Some(true), "{}", again[0]);
     place.write("r.yml", rule("all", "{user: ann}"));
     let args = ["scan", "log.ndjson", "--rules", "r.yml", "--geoip", &file];
     let document = place.run(&[&args[..], &["--format", "json"]].concat()).exits(0).json();
