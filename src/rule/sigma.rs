@@ -13,7 +13,7 @@ use crate::event::pattern::{Flags, Pattern};
 use crate::event::value::{Number, fold_case};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use regex::Regex;
 use rsigma_parser::{
     ArrayQuantifier, ConditionExpr, DetectionItem, Modifier, Quantifier as SigmaQuantifier, SelectorPattern, SigmaValue, SpecialChar, StringPart,
@@ -58,7 +58,7 @@ pub fn parse_detections(document: &str, vars: &Vars) -> Result<Detections, Fault
     }
     // What a pipeline could not write into a selection's mapping stands beside it.
     let (parts, named): (BTreeMap<_, _>, BTreeMap<_, _>) = detection.named.iter().partition(|(name, _)| name.starts_with(PART));
-    let mut lowering = Lowering { vars, unset_list: None, in_member: false, parts };
+    let mut lowering = Lowering { vars, unset_list: None, in_member: false, sets: HashMap::new(), parts };
     let mut selections = BTreeMap::new();
     for (name, detection) in named {
         let lowered = lowering.detection(detection).map_err(|(r, h)| (format!("detection.{name}: {r}"), h))?;
@@ -158,6 +158,8 @@ struct Lowering<'a> {
     vars: &'a Vars,
     unset_list: Option<String>,
     in_member: bool,
+    /// What long lists came to: several lines of a rule mostly ask for the same.
+    sets: HashMap<String, Vec<Matcher>>,
     /// Parts of selections by name; each stands in one place and is taken from here when that is reached.
     parts: BTreeMap<&'a String, &'a rsigma_parser::Detection>,
 }
@@ -172,6 +174,7 @@ struct Expanded<'t> {
 }
 
 /// What the modifiers of an item ask for, once their order no longer matters.
+#[derive(Debug)]
 struct Asked {
     op: TextOp,
     explicit_op: bool,
@@ -279,16 +282,11 @@ impl Lowering<'_> {
         let mut looks_for = Vec::new();
         for value in &item.values {
             match value {
-                SigmaValue::String(s) if asked.expand => {
-                    // A long list is not shown entry by entry.
-                    let entries = self.expand(&s.original)?;
-                    looks_for.extend(entries.into_iter().map(|e| e.text).take(MANY + 1));
-                }
+                // A long list is not shown entry by entry.
+                SigmaValue::String(s) if asked.expand && self.sets.contains_key(&format!("{asked:?} {}", s.original)) => {}
+                SigmaValue::String(s) if asked.expand => looks_for.extend(self.expand(&s.original)?.into_iter().map(|e| e.text)),
                 v => looks_for.push(plain_value(v)),
             }
-        }
-        if looks_for.len() > MANY && asked.expand {
-            looks_for.clear();
         }
         Ok(Item { field, test, key, written: written(item), looks_for })
     }
@@ -331,8 +329,17 @@ impl Lowering<'_> {
     fn matchers(&mut self, asked: &Asked, value: &SigmaValue) -> Result<Vec<Matcher>, Fault> {
         if asked.expand {
             let SigmaValue::String(s) = value else { return Err(fault("`expand` takes text with %placeholders%", "")) };
+            let key = format!("{asked:?} {}", s.original);
+            if let Some(known) = self.sets.get(&key) {
+                return Ok(known.clone());
+            }
             let entries = self.expand(&s.original)?;
-            return if entries.len() > MANY && !asked.all { self.set(asked, entries) } else { entries.iter().map(|e| self.entry(asked, e)).collect() };
+            if entries.len() <= MANY || asked.all {
+                return entries.iter().map(|e| self.entry(asked, e)).collect();
+            }
+            let set = self.set(asked, entries)?;
+            self.sets.insert(key, set.clone());
+            return Ok(set);
         }
         Ok(vec![self.matcher(asked, value)?])
     }
