@@ -199,8 +199,102 @@ fn broken_databases_are_named_and_nothing_panics() {
     place.run(&["scan", "log.ndjson", "--geoip", "folder"]).exits(2).says("folder: the folder holds no database");
 }
 
+/// A database in MaxMind's format (<https://maxmind.github.io/MaxMind-DB/>): IPv4 networks of 24 bits, each with a country; one
+/// without a text points beyond the data.
+fn written(networks: &BTreeMap<[u8; 3], &str>) -> Vec<u8> {
+    const NOTHING: u32 = u32::MAX;
+    let text = |text: &str| [&[0x40 | text.len() as u8], text.as_bytes()].concat();
+    let mut data = Vec::new();
+    let mut places: BTreeMap<&str, u32> = BTreeMap::new();
+    for country in networks.values() {
+        places.entry(country).or_insert_with(|| {
+            let at = data.len() as u32;
+            data.extend([&[0xe1][..], &text("country_code"), &text(country)].concat());
+            at
+        });
+    }
+    // Children of each node: a node, or 1 << 31 and the place of a record.
+    let mut nodes: Vec<[u32; 2]> = vec![[NOTHING; 2]];
+    for (network, country) in networks {
+        let bits = u32::from_be_bytes([0, network[0], network[1], network[2]]);
+        let mut at = 0;
+        for depth in (0..24).rev() {
+            let side = (bits >> depth & 1) as usize;
+            if depth == 0 {
+                nodes[at][side] = 1 << 31 | if country.is_empty() { 1 << 20 } else { places[country] };
+            } else if nodes[at][side] == NOTHING {
+                nodes[at][side] = nodes.len() as u32;
+                nodes.push([NOTHING; 2]);
+            }
+            at = nodes[at][side] as usize;
+        }
+    }
+    let count = nodes.len() as u32;
+    let value = |child: u32| match child {
+        NOTHING => count,
+        c if c >> 31 == 1 => count + 16 + (c & !(1 << 31)),
+        node => node,
+    };
+    let mut out: Vec<u8> = nodes.iter().flatten().flat_map(|c| value(*c).to_be_bytes()).collect();
+    out.extend([0; 16]);
+    out.extend(&data);
+    out.extend(b"\xab\xcd\xefMaxMind.com");
+    let number = |n: u16| [&[0xa2][..], &n.to_be_bytes()].concat();
+    let metadata = [
+        ("binary_format_major_version", number(2)),
+        ("binary_format_minor_version", number(0)),
+        ("build_epoch", [&[0x04, 0x02][..], &1_700_000_000u32.to_be_bytes()].concat()),
+        ("database_type", text("test countries")),
+        ("description", vec![0xe0]),
+        ("ip_version", number(4)),
+        ("languages", vec![0x00, 0x04]),
+        ("node_count", [&[0xc4][..], &count.to_be_bytes()].concat()),
+        ("record_size", number(32)),
+    ];
+    out.push(0xe0 | metadata.len() as u8);
+    metadata.into_iter().for_each(|(key, value)| out.extend([text(key), value].concat()));
+    out
+}
+
+/// Networks of a database that is too large to be looked at whole when it is opened.
+fn many_networks() -> BTreeMap<[u8; 3], &'static str> {
+    (0..4000u32)
+        .map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes())
+        .map(|b| ([b[0] % 180 + 11, b[1], b[2]], if b[1] % 2 == 0 { "DE" } else { "SE" }))
+        .collect()
+}
+
+#[test]
+fn a_large_database_is_probed_and_found_as_written() {
+    let networks = many_networks();
+    let place = Place::new();
+    place.write("large.mmdb", written(&networks));
+    let databases = Arc::new(Databases::open(&[place.path("large.mmdb")]).expect("a database"));
+    assert_eq!((databases.lacks(Derived::IpCountry), databases.lacks(Derived::IpAsn).is_some()), (None, true));
+    let mut lookups = Lookups::new(databases.clone());
+    for (network, country) in &networks {
+        let addr = IpAddr::V4(Ipv4Addr::new(network[0], network[1], network[2], 77));
+        let id = lookups.look_up(addr);
+        assert_eq!(lookups.facts(id).country.as_deref(), Some(*country).filter(|_| special(addr).is_none()), "{addr}");
+    }
+    let id = lookups.look_up("2a00::1".parse().expect("an address"));
+    assert!(databases.fault().is_none() && lookups.facts(id).country.is_none(), "IPv6 in a database of IPv4");
+}
+
 #[test]
 fn a_fault_in_a_worker_ends_the_run_and_names_file_and_address() {
+    let mut networks = many_networks();
+    networks.insert([81, 2, 69], "");
+    let place = Place::new();
+    place.write("large.mmdb", written(&networks));
+    let events: Vec<Value> = (0..2000).map(|n| event(&format!("e{n}"), json!({"user": "ann", "ip": format!("81.2.{}.160", n % 100)}))).collect();
+    place.write("log.ndjson", ndjson(&events)).write("r.yml", rule("abroad", "{ip.country: SE}"));
+    let ran = place.run(&["scan", "log.ndjson", "--rules", "r.yml", "--geoip", "large.mmdb"]).exits(2);
+    ran.says("error: large.mmdb: the database is broken: looking up 81.2.69.160: ").says("help: get the file anew, or leave it out of --geoip");
+}
+
+#[test]
+fn no_change_of_a_database_makes_a_lookup_panic() {
     let Some(folder) = common::shared(GEOIP) else { return };
     let good = std::fs::read(folder.join("GeoIP2-City-Test.mmdb")).expect("a database");
     let clean: Vec<IpAddr> = published("GeoIP2-City-Test.json").expect("published").into_iter().map(|(a, _, _)| a).collect();
