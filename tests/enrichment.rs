@@ -576,3 +576,21 @@ fn indicators_are_found_by_the_pack() {
     let only_values = titles(&["--ioc", "more.txt"]);
     assert_eq!(only_values["Event From an Address Among the Indicators"], "not assessable 0");
 }
+
+#[test]
+fn filters_and_pipelines_reach_derived_fields() {
+    let place = Place::new();
+    place.write("log.ndjson", ndjson(&[event("a", json!({"user": "ann", "ip": "81.2.69.160"})), event("b", json!({"user": "bob", "ip": "10.1.1.1"}))]));
+    let filter =
+        "title: own networks\nlogsource: {product: auditmill}\ntaxonomy: auditmill\nfilter:\n  rules: [all]\n  own: {ip.kind: private}\n  condition: not own\n";
+    place.write("filtered.yml", [rule("all", "{user: '*'}"), filter.into()].join("---\n")).write("plain.yml", rule("all", "{user: '*'}"));
+    place.write("pipeline.yml", "name: own\ntransformations:\n  - {id: own, type: add_condition, conditions: {ip.net24: 10.1.1.0/24}}\n");
+    let found = |args: &[&str]| -> Vec<String> {
+        let args: Vec<&str> = ["scan", "log.ndjson", "--format", "json", "--rules"].iter().chain(args).copied().collect();
+        let document = place.run(&args).exits(0).json();
+        document["findings"].as_array().expect("findings").iter().map(|f| f["entity"]["user"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(found(&["plain.yml"]), ["ann", "bob"]);
+    assert_eq!(found(&["filtered.yml"]), ["ann"]);
+    assert_eq!(found(&["plain.yml", "--pipeline", "pipeline.yml"]), ["bob"]);
+}
