@@ -327,6 +327,8 @@ pub fn scan_period(sources: &SourceSet, rules: &RuleSet, files: Vec<(String, Vec
         tell_places: false,
         render: None,
         rejects: false,
+        baseline: None,
+        learn: false,
         progress: &|_| {},
     })
     .expect("the scan runs");

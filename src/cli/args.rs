@@ -26,6 +26,8 @@ pub enum Command {
     Timeline(TimelineArgs),
     /// Write the normalised events, one a line
     Events(EventsArgs),
+    /// Learn from logs what is usual for whom
+    Baseline(super::baseline::BaselineArgs),
     /// Say what was made of each file, and propose a mapping for a log that nothing knows
     Inspect(super::inspect::InspectArgs),
     /// List, test and explain the rules, and say what they could see in logs
@@ -76,7 +78,7 @@ pub struct CompletenessArgs {
 }
 
 /// Which stretch of time.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Time")]
 pub struct TimeArgs {
     /// From this date or time on
@@ -187,6 +189,8 @@ pub struct ScanArgs {
     pub time: TimeArgs,
     #[command(flatten)]
     pub completeness: CompletenessArgs,
+    #[command(flatten)]
+    pub baseline: super::baseline::BaselineInput,
     /// Only findings at or above this level
     #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Output")]
     pub min_level: Option<LevelArg>,
@@ -218,6 +222,8 @@ pub struct ReportArgs {
     pub time: TimeArgs,
     #[command(flatten)]
     pub completeness: CompletenessArgs,
+    #[command(flatten)]
+    pub baseline: super::baseline::BaselineInput,
     /// Folder for the report
     #[arg(short, long, value_name = "DIR", help_heading = "Output")]
     pub output: PathBuf,

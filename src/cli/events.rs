@@ -42,6 +42,8 @@ pub fn run(args: EventsArgs) -> Outcome {
         tell_places: false,
         render: Some(&|batch, row, bytes, out| render_event(batch, row, bytes, derived, show_secrets, out)),
         rejects: args.input.rejects.is_some(),
+        baseline: None,
+        learn: false,
         progress: &|n| bar.inc(n as u64),
     })?;
     bar.finish_and_clear();

@@ -1,6 +1,7 @@
 //! The command line: flags become settings once; nothing below this module knows clap.
 
 mod args;
+mod baseline;
 mod events;
 mod inspect;
 mod lint;
@@ -33,6 +34,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitStatus {
         args::Command::Report(a) => report::run(a),
         args::Command::Timeline(a) => timeline::run(a),
         args::Command::Events(a) => events::run(a),
+        args::Command::Baseline(a) => baseline::run(a),
         args::Command::Inspect(a) => inspect::run(&a),
         args::Command::Rules(a) => rules::run(a),
         args::Command::Sources(a) => sources::run(a),

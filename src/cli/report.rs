@@ -43,6 +43,7 @@ pub fn run(args: ReportArgs) -> Outcome {
     let sources = settings::load_sources(&args.input.sources)?;
     let (scope, provenance) = settings::given(&args.completeness, &sources)?;
     let rules = if about_event { RuleSet::default() } else { settings::load_rule_set(&args.rules)?.0 };
+    let baseline = settings::load_baseline(&args.baseline)?;
     let databases = settings::databases(&args.geo)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;
     let bar = settings::progress(found.inputs.len(), &args.talk);
@@ -64,6 +65,8 @@ pub fn run(args: ReportArgs) -> Outcome {
         tell_places: !about_event,
         render: None,
         rejects: args.input.rejects.is_some(),
+        baseline: baseline.as_ref(),
+        learn: false,
         progress: &|n| bar.inc(n as u64),
     })?;
     bar.finish_and_clear();

@@ -25,6 +25,7 @@ pub fn run(args: ScanArgs) -> Outcome {
     let sources = settings::load_sources(&args.input.sources)?;
     let (scope, provenance) = settings::given(&args.completeness, &sources)?;
     let (rules, _) = settings::load_rule_set(&args.rules)?;
+    let baseline = settings::load_baseline(&args.baseline)?;
     let databases = settings::databases(&args.geo)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;
     let bar = settings::progress(found.inputs.len(), &args.talk);
@@ -49,6 +50,8 @@ pub fn run(args: ScanArgs) -> Outcome {
         tell_places: args.format == ScanFormat::Json || scope.is_some(),
         render: None,
         rejects: args.input.rejects.is_some(),
+        baseline: baseline.as_ref(),
+        learn: false,
         progress: &|n| bar.inc(n as u64),
     })?;
     bar.finish_and_clear();

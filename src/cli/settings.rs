@@ -1,12 +1,15 @@
 //! From flags to settings: assets loaded, times resolved, the terminal known.
 
 use super::args::{ColorArg, CompletenessArgs, GeoArgs, InputArgs, LevelArg, RuleArgs, TalkArgs, TimeArgs};
+use super::baseline::BaselineInput;
 use super::{Failure, say};
 use crate::diag::UserError;
 use crate::enrich::database::Databases;
 use crate::event::time::{format_time, parse_duration, parse_time};
+use crate::finding::behaviour::Baseline;
 use crate::finding::completeness::given::{Provenance, Scope};
 use crate::finding::scan::{FileReport, Period, Scan, Window};
+use crate::output::baseline::read_baseline;
 use crate::output::table::Style;
 use crate::output::write::{check_free, write_file};
 use crate::output::{grouped, printable};
@@ -201,6 +204,21 @@ fn load_pipelines(args: &RuleArgs) -> Result<Pipelines, UserError> {
         list.push(pipeline);
     }
     Ok(Pipelines::new(list))
+}
+
+/// What was learnt from earlier logs; `None` where no file is named.
+pub fn load_baseline(args: &BaselineInput) -> Result<Option<Baseline>, UserError> {
+    let mut all: Option<Baseline> = None;
+    for path in &args.baseline {
+        let one = read_baseline(path)?;
+        match &mut all {
+            None => all = Some(one),
+            Some(all) => all
+                .absorb(one)
+                .map_err(|e| UserError::new(format!("{}: {e}", path.display())).help("give baselines of different sources or of different times"))?,
+        }
+    }
+    Ok(all)
 }
 
 /// The built-in lists and thresholds, and those of the files in their place.

@@ -49,6 +49,8 @@ pub fn run(args: TimelineArgs) -> Outcome {
         tell_places: false,
         render: None,
         rejects: args.input.rejects.is_some(),
+        baseline: None,
+        learn: false,
         progress: &|n| bar.inc(n as u64),
     })?;
     bar.finish_and_clear();

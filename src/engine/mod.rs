@@ -2,6 +2,7 @@
 
 pub mod addresses;
 pub mod batch;
+pub mod behaviour;
 pub mod correlate;
 mod document;
 mod field;
@@ -13,3 +14,4 @@ pub mod plan;
 mod queue;
 pub mod run;
 pub mod tally;
+mod tuples;

@@ -179,7 +179,12 @@ pub fn format_local(micros: i64, zone: chrono_tz::Tz) -> String {
 
 /// The calendar date of an instant in a zone.
 pub fn local_date(micros: i64, zone: chrono_tz::Tz) -> Option<NaiveDate> {
-    DateTime::<Utc>::from_timestamp_micros(micros).map(|t| t.with_timezone(&zone).date_naive())
+    to_local(micros, zone).map(|t| t.date())
+}
+
+/// An instant as the clocks of a zone show it.
+pub fn to_local(micros: i64, zone: chrono_tz::Tz) -> Option<NaiveDateTime> {
+    DateTime::<Utc>::from_timestamp_micros(micros).map(|t| t.with_timezone(&zone).naive_local())
 }
 
 /// A duration such as `90s`, `10m`, `24h`, `30d` or `2w` in microseconds; zero and other units are refused.

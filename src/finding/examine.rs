@@ -85,6 +85,8 @@ pub fn examine(mapping: &Arc<Mapping>, rules: &[&Rule], records: &[&[u8]], datab
             tell_places: false,
             render,
             rejects: false,
+            baseline: None,
+            learn: false,
             progress: &|_| {},
         })
     };
@@ -237,6 +239,8 @@ pub fn pick(found: Discovered, sources: &SourceSet, choice: &Choice) -> Result<P
             }
         }),
         rejects: false,
+        baseline: None,
+        learn: false,
         progress: &|_| {},
     })?;
     let file = result.files.first().map(|f| f.name.clone()).unwrap_or_default();

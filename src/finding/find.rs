@@ -4,6 +4,7 @@ use super::scan::{RuleState, Scan};
 use super::{Finding, MAX_BURST, QUIET, RECORD_LONGEST, RECORD_QUIET, bursts};
 use crate::diag::UserError;
 use crate::engine::correlate::{Base, Correlated, Input, LeafFields, correlate};
+use crate::engine::gathered::IndexEntry;
 use crate::event::Column;
 use crate::event::dict::ABSENT;
 use crate::event::time::push_time;
@@ -17,10 +18,10 @@ use std::sync::Arc;
 
 impl Scan<'_> {
     /// Makes the findings, and the matches of the period, from all matches in the order of rule, then row.
-    pub(super) fn find(&mut self, matches: &[(u32, u32)]) -> Result<(), UserError> {
+    pub(super) fn find(&mut self, matches: &[(u32, u32)], index: &[IndexEntry]) -> Result<(), UserError> {
         let by_rule: Vec<&[(u32, u32)]> = matches.chunk_by(|a, b| a.0 == b.0).collect();
         let mut findings: Vec<Finding> = Vec::new();
-        let silent = self.correlate_all(&by_rule, &mut findings)?;
+        let silent = self.find_compound(&by_rule, index, &mut findings)?;
         let times = &self.rows.time;
         // Rows are in time order: those of the period are one stretch.
         let inside = times.partition_point(|t| self.period.from.is_some_and(|f| *t < f)) as u32
@@ -60,15 +61,17 @@ impl Scan<'_> {
         Ok(())
     }
 
-    /// Runs the correlations, each after those that it counts; gives the rules whose own findings a correlation stands for.
-    fn correlate_all(&mut self, by_rule: &[&[(u32, u32)]], findings: &mut Vec<Finding>) -> Result<BTreeSet<usize>, UserError> {
+    /// Runs correlations and behaviours, each after those that it rests on; gives the rules whose own findings such a rule stands
+    /// for.
+    fn find_compound(&mut self, by_rule: &[&[(u32, u32)]], index: &[IndexEntry], findings: &mut Vec<Finding>) -> Result<BTreeSet<usize>, UserError> {
         let set = self.rules;
         let mut silent: BTreeSet<usize> = BTreeSet::new();
         let mut runs: BTreeMap<usize, Arc<Correlated>> = BTreeMap::new();
+        // Of each behaviour the rows of its hits: single events, as a detection's.
+        let mut unusual: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
         let counted: BTreeSet<usize> = (0..set.rules.len()).flat_map(|i| set.bases(i).iter().copied()).collect();
-        for i in set.correlations_in_order() {
+        for i in set.compound_in_order() {
             let rule = &set.rules[i];
-            let Body::Correlation(c) = &rule.body else { continue };
             let rows: Vec<Vec<u32>> = set
                 .bases(i)
                 .iter()
@@ -77,20 +80,36 @@ impl Scan<'_> {
                     found.map_or(Vec::new(), |at| by_rule[at].iter().map(|m| m.1).collect())
                 })
                 .collect();
+            let generate = match &rule.body {
+                Body::Detection(_) => continue,
+                Body::Correlation(c) => c.generate,
+                Body::Behaviour(b) => b.generate,
+            };
+            for &base in set.bases(i) {
+                let m = &set.rules[base].meta;
+                if !generate && (m.level <= Level::Low || m.file == rule.meta.file) {
+                    silent.insert(base);
+                }
+            }
+            let c = match &rule.body {
+                Body::Detection(_) => continue,
+                Body::Correlation(c) => c,
+                Body::Behaviour(b) => {
+                    let blind = matches!(self.states[i], RuleState::NotAssessable(_));
+                    let hits = if blind { Vec::new() } else { self.behave_one(i, b, &rows, index, findings)? };
+                    unusual.insert(i, hits);
+                    continue;
+                }
+            };
             let inputs = set.bases(i).iter().zip(&rows).map(|(&base, rows)| Input {
-                base: match runs.get(&base) {
-                    Some(run) => Base::Correlation(run.clone()),
-                    None => Base::Detection(base as u32, rows),
+                base: match (runs.get(&base), unusual.get(&base)) {
+                    (Some(run), _) => Base::Correlation(run.clone()),
+                    (None, Some(hits)) => Base::Detection(base as u32, hits),
+                    (None, None) => Base::Detection(base as u32, rows),
                 },
                 group_by: self.leaf_fields(c, base, &c.group_by),
                 fields: self.leaf_fields(c, base, &c.fields),
             });
-            for &base in set.bases(i) {
-                let m = &set.rules[base].meta;
-                if !c.generate && (m.level <= Level::Low || m.file == rule.meta.file) {
-                    silent.insert(base);
-                }
-            }
             // Without the values that it groups by, its windows would be of something else.
             if matches!(self.states[i], RuleState::NotAssessable(_)) {
                 continue;
@@ -127,13 +146,17 @@ impl Scan<'_> {
         let Ok(names) = self.rules.fields_for(correlation, base, fields) else { return LeafFields::new() };
         let of_leaf = |leaf: usize| match &self.rules.rules[leaf].body {
             Body::Detection(d) => names.iter().filter_map(|n| d.taxonomy.resolve(n).ok().and_then(|f| self.field(&f))).collect(),
-            Body::Correlation(_) => Vec::new(),
+            Body::Correlation(_) | Body::Behaviour(_) => Vec::new(),
         };
-        self.rules.leaves(base).into_iter().map(|leaf| (leaf as u32, of_leaf(leaf))).collect()
+        let leaves = self.rules.leaves(base).into_iter().map(|leaf| (leaf as u32, of_leaf(leaf)));
+        // A behaviour's hits are events of its bases, which all name their fields alike.
+        let below = [base].into_iter().chain(self.rules.below(base)).filter(|r| matches!(self.rules.rules[*r].body, Body::Behaviour(_)));
+        let behaviours = below.filter_map(|b| self.rules.bases(b).first().map(|first| (b as u32, of_leaf(*first))));
+        leaves.chain(behaviours).collect()
     }
 
     /// Names an event so that the name does not depend on files.
-    fn event_name(&self, row: u32) -> Cow<'_, str> {
+    pub(super) fn event_name(&self, row: u32) -> Cow<'_, str> {
         match self.rows.event_id(row) {
             Some(id) => Cow::Borrowed(id),
             None => {

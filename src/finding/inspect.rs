@@ -240,6 +240,8 @@ pub fn inspect<'a>(request: InspectRequest<'a, '_>, take_run: TakeRun<'_>) -> Re
         }),
         tell_places,
         rejects: true,
+        baseline: None,
+        learn: false,
         progress,
     })?;
     let spools = std::mem::take(&mut result.spools);
@@ -506,6 +508,8 @@ fn try_out(
         render: Some(&|batch, _, _, out| out.push(batch.plan.source)),
         tell_places: false,
         rejects: false,
+        baseline: None,
+        learn: false,
         progress: &|_| {},
     })?;
     let spools = std::mem::take(&mut result.spools);

@@ -88,6 +88,8 @@ pub fn run_tests(sources: &SourceSet, files: &[MappingFile]) -> Result<Vec<Outco
         }),
         tell_places: false,
         rejects: false,
+        baseline: None,
+        learn: false,
         progress: &|_| {},
     })?;
     let spools = std::mem::take(&mut result.spools);

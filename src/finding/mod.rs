@@ -1,6 +1,7 @@
 //! Findings: one for each rule, entity and burst, each with all of its evidence.
 
 pub mod addresses;
+pub mod behaviour;
 pub mod columns;
 pub mod completeness;
 pub mod coverage;
@@ -13,6 +14,7 @@ pub mod rule_tests;
 pub mod scan;
 pub mod states;
 
+use crate::engine::behaviour::Fact;
 use crate::rule::load::hex;
 use crate::rule::meta::RuleMeta;
 use sha2::{Digest, Sha256};
@@ -28,7 +30,7 @@ pub const RECORD_QUIET: i64 = 7 * crate::event::time::DAY;
 pub const RECORD_LONGEST: i64 = 31 * crate::event::time::DAY;
 
 /// A finding. Only [`Finding::new`] makes one, and it needs evidence.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
     /// Made of rule, entity and first event, so that it survives a rerun with more files.
     pub id: String,
@@ -42,6 +44,8 @@ pub struct Finding {
     pub first: i64,
     /// Last event, UTC microseconds.
     pub last: i64,
+    /// What a behaviour rule knew and saw; empty for others.
+    pub facts: Vec<Fact>,
 }
 
 impl Finding {
@@ -56,7 +60,12 @@ impl Finding {
             digest.update(part);
         }
         let id = format!("F-{}", hex(&digest.finalize()[..8]));
-        Some(Finding { id, rule, entity, first: times[first as usize], last: times[last as usize], rows })
+        Some(Finding { id, rule, entity, first: times[first as usize], last: times[last as usize], rows, facts: Vec::new() })
+    }
+
+    /// The same finding with what stands beside its evidence.
+    pub fn with_facts(self, facts: Vec<Fact>) -> Finding {
+        Finding { facts, ..self }
     }
 
     /// The evidence, in time order.

@@ -102,6 +102,8 @@ fn run_one(set: &RuleSet, index: usize, test: &RuleTest, sources: &SourceSet) ->
         tell_places: false,
         render: None,
         rejects: false,
+        baseline: None,
+        learn: false,
         progress: &|_| {},
     })
     .map_err(|e| e.to_string())?;

@@ -1,10 +1,12 @@
 //! A whole scan: inputs, rules and sources in, findings and their counts out.
 
 use super::Finding;
+use super::behaviour::{Baseline, Counts, History};
 use super::coverage::{FieldUse, field_uses};
 pub use super::states::RuleState;
 use super::states::rule_states;
 use crate::diag::{Reject, UserError};
+use crate::engine::behaviour::Learned;
 use crate::engine::merge::{EventRows, merge};
 use crate::engine::plan::SourcePlan;
 use crate::engine::run::{Keep, Render, Spec, run};
@@ -77,6 +79,10 @@ pub struct ScanRequest<'a, 'c> {
     pub rejects: bool,
     /// Events are counted by account and region too: what [`super::completeness`] judges.
     pub tell_places: bool,
+    /// What was learnt from earlier logs.
+    pub baseline: Option<&'a Baseline>,
+    /// What behaviours learn is kept, see [`Scan::learned`].
+    pub learn: bool,
     /// Told after each file.
     pub progress: &'c (dyn Fn(usize) + Sync),
 }
@@ -162,6 +168,15 @@ pub struct Scan<'a> {
     pub hits: Vec<u64>,
     /// Events left out of each correlation because every group-by value is null.
     pub ungrouped: Vec<u64>,
+    /// Entities that behaviours could not judge from the beginning.
+    pub histories: Vec<History>,
+    /// What each behaviour counted.
+    pub behaved: BTreeMap<usize, Counts>,
+    /// What was learnt from earlier logs.
+    pub baseline: Option<&'a Baseline>,
+    pub(super) learn: bool,
+    /// What behaviours know at the end, by rule, where that is asked for.
+    pub learned: BTreeMap<usize, Vec<Learned>>,
     /// Findings of base rules that a correlation stands for.
     pub hidden: u64,
     /// Events of the period by quarter of an hour (UTC microseconds of its start) and outcome.
@@ -312,6 +327,11 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
         findings: Vec::new(),
         hits: vec![0; request.rules.rules.len()],
         ungrouped: vec![0; request.rules.rules.len()],
+        histories: Vec::new(),
+        behaved: BTreeMap::new(),
+        baseline: request.baseline,
+        learn: request.learn,
+        learned: BTreeMap::new(),
         hidden: 0,
         states,
         quarters,
@@ -332,7 +352,7 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
         reject_spools: merged.reject_spools,
         pool,
     };
-    scan.find(&merged.matches)?;
+    scan.find(&merged.matches, &merged.index)?;
     Ok(scan)
 }
 
@@ -352,7 +372,17 @@ fn retained_fields(request: &ScanRequest<'_, '_>) -> Vec<FieldRef> {
     let mut out: Vec<FieldRef> = FINDING_COLUMNS.iter().chain(request.columns).map(|c| FieldRef::Column(*c)).collect();
     out.extend(request.derived.iter().map(|d| FieldRef::Derived(*d)));
     for (i, rule) in rules.rules.iter().enumerate() {
-        let Body::Correlation(c) = &rule.body else { continue };
+        let c = match &rule.body {
+            Body::Detection(_) => continue,
+            Body::Correlation(c) => c,
+            Body::Behaviour(b) => {
+                for base in rules.bases(i) {
+                    let Body::Detection(d) = &rules.rules[*base].body else { continue };
+                    out.extend(b.group_by.iter().map(String::as_str).chain(b.fields()).filter_map(|f| d.taxonomy.resolve(f).ok()));
+                }
+                continue;
+            }
+        };
         for &base in rules.bases(i) {
             let names: Vec<&str> = [&c.group_by, &c.fields].into_iter().filter_map(|f| rules.fields_for(c, base, f).ok()).flatten().collect();
             for leaf in rules.leaves(base) {
@@ -413,7 +443,7 @@ impl Scan<'_> {
     pub fn taxonomy(&self, rule: usize) -> Option<Taxonomy> {
         match &self.rules.rules[rule].body {
             Body::Detection(d) => Some(d.taxonomy),
-            Body::Correlation(_) => None,
+            Body::Correlation(_) | Body::Behaviour(_) => None,
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::engine::merge::Merged;
 use crate::engine::plan::{AtomId, MAX_CLASSES, Node, Routing, SourcePlan, route};
 use crate::event::Column;
 use crate::event::value::fold_case;
+use crate::rule::behaviour::Behaviour;
 use crate::rule::correlation::{Correlation, CorrelationKind};
 use crate::rule::lists::how_to_give;
 use crate::rule::load::RuleSet;
@@ -83,7 +84,7 @@ pub fn rule_states(rules: &RuleSet, plans: &[SourcePlan], merged: &Merged) -> Ve
         }
     };
     let mut states: Vec<Option<RuleState>> = vec![None; rules.rules.len()];
-    for i in (0..rules.rules.len()).filter(|i| matches!(rules.rules[*i].body, Body::Detection(_))).chain(rules.correlations_in_order()) {
+    for i in (0..rules.rules.len()).filter(|i| matches!(rules.rules[*i].body, Body::Detection(_))).chain(rules.compound_in_order()) {
         states[i] = Some(match &rules.rules[i].body {
             Body::Detection(_) => detection(i),
             Body::Correlation(c) => match untold_field(rules, i, c, plans) {
@@ -91,6 +92,15 @@ pub fn rule_states(rules: &RuleSet, plans: &[SourcePlan], merged: &Merged) -> Ve
                 None => {
                     let bases: Vec<&RuleState> = rules.bases(i).iter().filter_map(|b| states[*b].as_ref()).collect();
                     correlation(c, &bases)
+                }
+            },
+            Body::Behaviour(b) => match untold_behaviour(rules, i, b, plans) {
+                Some(reason) => RuleState::NotAssessable(reason),
+                None => {
+                    let mut bases = rules.bases(i).iter().take(b.rules.len()).filter_map(|b| states[*b].clone());
+                    // As a correlation: what one base can find, it can judge.
+                    let first = bases.next().unwrap_or(RuleState::Ran);
+                    if bases.any(|s| s == RuleState::Ran) { RuleState::Ran } else { first }
                 }
             },
         });
@@ -115,6 +125,17 @@ fn untold_field(rules: &RuleSet, index: usize, correlation: &Correlation, plans:
         }
     }
     None
+}
+
+/// Why a behaviour cannot be judged: as [`untold_field`].
+fn untold_behaviour(rules: &RuleSet, index: usize, behaviour: &Behaviour, plans: &[SourcePlan]) -> Option<String> {
+    let databases = &plans.first()?.databases;
+    let Body::Detection(d) = &rules.rules[*rules.bases(index).first()?].body else { return None };
+    let names = behaviour.group_by.iter().map(String::as_str).chain(behaviour.fields());
+    names.into_iter().find_map(|name| match d.taxonomy.resolve(name) {
+        Ok(FieldRef::Derived(derived)) => databases.lacks(derived),
+        _ => None,
+    })
 }
 
 /// A correlation could have hit where enough of its bases could.

@@ -1,5 +1,6 @@
 //! CSV: one row for each event of each finding; safe to open in a spreadsheet.
 
+use super::behaviour::fact_words;
 use super::spreadsheet;
 use crate::event::Column;
 use crate::event::secrets::mask;
@@ -8,7 +9,7 @@ use crate::finding::Finding;
 use crate::finding::scan::Scan;
 use std::io::{self, Write};
 
-const HEADER: [&str; 18] = [
+const HEADER: [&str; 19] = [
     "finding_id",
     "level",
     "role",
@@ -27,6 +28,7 @@ const HEADER: [&str; 18] = [
     "event_id",
     "file",
     "record",
+    "facts",
 ];
 
 /// Writes the evidence of the findings.
@@ -37,6 +39,7 @@ pub fn write_csv(scan: &Scan<'_>, findings: &[&Finding], out: &mut dyn Write) ->
         let meta = &scan.rules.rules[f.rule].meta;
         let entity: Vec<String> = f.entity.iter().map(|(k, v)| format!("{k}={v}")).collect();
         let (entity, first, last, count) = (entity.join(" "), format_time(f.first), format_time(f.last), f.count().to_string());
+        let facts = mask(&fact_words(&f.facts)).0.into_owned();
         for &row in f.rows() {
             let column = |c: Column| mask(scan.column(c, row).unwrap_or_default()).0;
             let (time, record) = (format_time(scan.rows.time[row as usize]), scan.rows.record[row as usize].to_string());
@@ -59,6 +62,7 @@ pub fn write_csv(scan: &Scan<'_>, findings: &[&Finding], out: &mut dyn Write) ->
                 scan.rows.event_id(row).unwrap_or_default(),
                 scan.file_name(row),
                 &record,
+                &facts,
             ];
             writer.write_record(cells.iter().map(|c| spreadsheet(c).into_owned())).map_err(io_error)?;
         }

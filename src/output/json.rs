@@ -1,5 +1,6 @@
 //! `auditmill.findings/v1`: the shape that scripts rely on; its own structs, so that internals can change.
 
+use super::behaviour::{BehaviourJson, behaviour_words, behaviours_json, push_facts};
 use super::evidence::{Evidence, json_text, push_json_text, push_number, write_parallel};
 use crate::event::time::{format_time, push_time};
 use crate::exit::ExitStatus;
@@ -29,6 +30,7 @@ struct Document<'a> {
     filters: Vec<FilterJson<'a>>,
     rule_states: BTreeMap<&'static str, usize>,
     hidden_findings: u64,
+    behaviours: Vec<BehaviourJson<'a>>,
     exit_status: Vec<u8>,
     coverage: &'a Coverage,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -141,6 +143,10 @@ impl<'s> FindingText<'s> {
         push_time(finding.last, out);
         out.extend_from_slice(b"\",\"count\":");
         push_number(finding.count() as u64, out);
+        if !finding.facts.is_empty() {
+            out.extend_from_slice(b",\"facts\":");
+            push_facts(&finding.facts, out);
+        }
         out.extend_from_slice(b",\"events\":[");
         for (i, &row) in finding.rows().iter().enumerate() {
             out.extend_from_slice(if i == 0 { b"{" } else { b",{" });
@@ -248,6 +254,7 @@ pub fn write_json(scan: &Scan<'_>, findings: &[&Finding], statuses: &[ExitStatus
             .collect(),
         rule_states: count_states(scan),
         hidden_findings: scan.hidden,
+        behaviours: behaviours_json(scan),
         exit_status: statuses.iter().map(|s| s.code()).collect(),
         coverage,
         databases: addresses::databases(scan),
@@ -284,7 +291,11 @@ pub fn write_ndjson(scan: &Scan<'_>, findings: &[&Finding], out: &mut dyn Write)
 /// A correlation's threshold in words.
 pub fn threshold(body: &Body) -> Option<String> {
     use crate::event::time::format_duration;
-    let Body::Correlation(c) = body else { return None };
+    let c = match body {
+        Body::Detection(_) => return None,
+        Body::Correlation(c) => c,
+        Body::Behaviour(b) => return Some(behaviour_words(b)),
+    };
     let what = match &c.kind {
         CorrelationKind::EventCount => format!("{} events", limits_words(&c.limits)),
         CorrelationKind::ValueCount => format!("{} different {}", limits_words(&c.limits), c.fields.join(", ")),

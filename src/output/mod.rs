@@ -1,5 +1,7 @@
 //! Outputs: one file a format. Everything that comes from a log is escaped for where it goes.
 
+pub mod baseline;
+pub mod behaviour;
 pub mod completeness;
 pub mod coverage;
 pub mod csv;

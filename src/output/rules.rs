@@ -66,14 +66,6 @@ impl RuleEntry<'_> {
     }
 }
 
-/// The kind of a rule's document.
-pub fn kind_name(body: &Body) -> &'static str {
-    match body {
-        Body::Detection(_) => "detection",
-        Body::Correlation(_) => "correlation",
-    }
-}
-
 /// The entry of a rule.
 pub fn rule_entry<'a>(set: &'a RuleSet, rule: &'a Rule, sources: &'a SourceSet) -> RuleEntry<'a> {
     let m = &rule.meta;
@@ -85,7 +77,7 @@ pub fn rule_entry<'a>(set: &'a RuleSet, rule: &'a Rule, sources: &'a SourceSet) 
         id: &m.id,
         name: m.name.as_deref(),
         title: &m.title,
-        kind: kind_name(&rule.body),
+        kind: rule.body.kind(),
         level: m.level.name(),
         role: m.role.name(),
         status: m.status,

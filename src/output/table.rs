@@ -1,5 +1,6 @@
 //! The terminal: findings as a table, then a closing summary.
 
+use super::behaviour::{fact_words, write_histories};
 use super::completeness::write_completeness;
 use super::{grouped, printable, shorten};
 use crate::event::Column;
@@ -73,9 +74,14 @@ pub fn write_table(scan: &Scan<'_>, findings: &[&Finding], style: Style, out: &m
     let mut table = new_table(style, &["LEVEL", "FIRST (UTC)", "LASTED", "EVENTS", "RULE", "WHO OR WHAT"]);
     for f in findings.iter().take(most) {
         let meta = &scan.rules.rules[f.rule].meta;
-        let entity: Vec<String> =
-            f.entity.iter().map(|(k, v)| if k == "user" || k == "user_key" || k == "resource" || k == "ip" { v.clone() } else { format!("{k}={v}") }).collect();
-        let who = if entity.is_empty() { "-".to_owned() } else { entity.join(", ") };
+        let entity: Vec<String> = f
+            .entity
+            .iter()
+            .map(|(k, v)| if k == "user" || k == "user_key" || k == "principal" || k == "resource" || k == "ip" { v.clone() } else { format!("{k}={v}") })
+            .collect();
+        let facts = fact_words(&f.facts);
+        let parts: Vec<&str> = entity.iter().map(String::as_str).chain([facts.as_str()]).filter(|p| !p.is_empty()).collect();
+        let who = if parts.is_empty() { "-".to_owned() } else { parts.join(", ") };
         table.add_row(vec![
             Cell::new(level_text(meta.level, style)),
             Cell::new(format_time(f.first).replace('T', " ").trim_end_matches('Z')),
@@ -213,7 +219,7 @@ pub fn write_summary(scan: &Scan<'_>, findings: &[&Finding], coverage: &Coverage
     if blind.len() > 5 {
         writeln!(out, "            ... and {} more; --format json lists every rule's state", blind.len() - 5)?;
     }
-    Ok(())
+    write_histories(scan, out)
 }
 
 fn plural(n: usize, word: &str) -> String {

@@ -285,6 +285,7 @@ fn rules(scan: &Scan<'_>) -> RulesContext {
                 threshold: threshold(&rule.body),
                 weakened: match &rule.body {
                     Body::Correlation(c) => c.weakened.clone(),
+                    Body::Behaviour(b) => b.weakened.clone(),
                     Body::Detection(_) => None,
                 },
             }),

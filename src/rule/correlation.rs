@@ -182,7 +182,7 @@ struct Document {
 /// A fault: what is wrong, and what to write instead.
 pub type Fault = (String, Option<String>);
 
-fn fault(reason: impl Into<String>, help: &str) -> Fault {
+pub(super) fn fault(reason: impl Into<String>, help: &str) -> Fault {
     (reason.into(), (!help.is_empty()).then(|| help.to_owned()))
 }
 
@@ -453,7 +453,7 @@ fn parse_aliases(value: Option<&Value>) -> Result<BTreeMap<String, BTreeMap<Stri
     Ok(out)
 }
 
-fn strings(value: Option<&Value>, key: &str) -> Result<Vec<String>, Fault> {
+pub(super) fn strings(value: Option<&Value>, key: &str) -> Result<Vec<String>, Fault> {
     let text = |v: &Value| v.as_str().map(str::to_owned).ok_or_else(|| fault(format!("`{key}` must hold text"), ""));
     match value {
         None | Some(Value::Null) => Ok(Vec::new()),

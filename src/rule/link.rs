@@ -1,5 +1,6 @@
 //! Links between documents: which rules a correlation counts, and which rules a filter narrows.
 
+use super::behaviour::Behaviour;
 use super::correlation::Correlation;
 use super::load::RuleSet;
 use super::meta::{LogSource, RuleMeta};
@@ -57,9 +58,9 @@ impl<'a> Index<'a> {
         let mut out = Vec::new();
         for reference in references {
             let found = self.find(reference, &filter.meta.file).map_err(|e| (e, Some("list ids or names of rules that are loaded in the same run".into())))?;
-            if matches!(self.rules[found].body, Body::Correlation(_)) {
-                let help = "name the detections that the correlation counts";
-                return Err((format!("`{reference}` is a correlation: a filter narrows detections"), Some(help.into())));
+            if !matches!(self.rules[found].body, Body::Detection(_)) {
+                let help = "name the detections that it rests on";
+                return Err((format!("`{reference}` is a {}: a filter narrows detections", self.rules[found].body.kind()), Some(help.into())));
             }
             if !out.contains(&found) {
                 out.push(found);
@@ -82,7 +83,8 @@ impl RuleSet {
         Index::new(&self.rules).find(reference, from_file)
     }
 
-    /// The rules that a correlation counts, in the order of its `rules`; none for a detection.
+    /// The rules that a correlation counts, in the order of its `rules`; those that a behaviour judges, then those that make
+    /// its entities known; none for a detection.
     pub fn bases(&self, rule: usize) -> &[usize] {
         self.bases.get(rule).map_or(&[], Vec::as_slice)
     }
@@ -105,8 +107,8 @@ impl RuleSet {
         self.below(rule).into_iter().chain([rule]).filter(|r| matches!(self.rules[*r].body, Body::Detection(_))).collect()
     }
 
-    /// Correlations, each after those that it counts.
-    pub fn correlations_in_order(&self) -> Vec<usize> {
+    /// Correlations and behaviours, each after the rules that it rests on.
+    pub fn compound_in_order(&self) -> Vec<usize> {
         let (mut begun, mut out) = (vec![false; self.rules.len()], Vec::new());
         // A stack of its own: chains of a foreign pack may be deeper than the machine's.
         let mut open: Vec<(usize, usize)> = Vec::new();
@@ -115,7 +117,7 @@ impl RuleSet {
             loop {
                 if let Some(rule) = next.take()
                     && !std::mem::replace(&mut begun[rule], true)
-                    && matches!(self.rules[rule].body, Body::Correlation(_))
+                    && !matches!(self.rules[rule].body, Body::Detection(_))
                 {
                     open.push((rule, 0));
                 }
@@ -157,14 +159,18 @@ impl RuleSet {
         let mut bad: BTreeMap<usize, (String, Option<String>)> = BTreeMap::new();
         let index = Index::new(&self.rules);
         for (i, rule) in self.rules.iter().enumerate() {
-            let Body::Correlation(c) = &rule.body else { continue };
-            match c.rules.iter().map(|r| index.find(r, &rule.meta.file)).collect::<Result<Vec<_>, _>>() {
+            let references: Vec<&String> = match &rule.body {
+                Body::Detection(_) => continue,
+                Body::Correlation(c) => c.rules.iter().collect(),
+                Body::Behaviour(b) => b.rules.iter().chain(&b.known_by).collect(),
+            };
+            match references.iter().map(|r| index.find(r, &rule.meta.file)).collect::<Result<Vec<_>, _>>() {
                 Ok(found) if found.iter().collect::<BTreeSet<_>>().len() < found.len() => {
                     bad.insert(i, ("`rules` names the same rule twice".into(), None));
                 }
                 Ok(found) => resolved[i] = found,
                 Err(reason) => {
-                    let skipped = c.rules.iter().find(|r| self.skipped_names.contains(*r));
+                    let skipped = references.into_iter().find(|r| self.skipped_names.contains(*r));
                     let help = match skipped {
                         Some(r) => format!("`{r}` is skipped for its status"),
                         None => "list names or ids of rules that are loaded in the same run".into(),
@@ -182,7 +188,7 @@ impl RuleSet {
         self.spread(&mut bad);
         // Without circles by now: levels and ways down a chain can be counted.
         let mut shape: Vec<(u64, u64)> = vec![(1, 1); self.rules.len()];
-        for i in self.correlations_in_order() {
+        for i in self.compound_in_order() {
             let below = || self.bases[i].iter().map(|b| shape[*b]);
             shape[i] = (1 + below().map(|s| s.0).max().unwrap_or(0), below().fold(0u64, |sum, s| sum.saturating_add(s.1)));
             if !bad.contains_key(&i) && (shape[i].0 > MAX_LEVELS || shape[i].1 > MAX_WAYS) {
@@ -204,7 +210,7 @@ impl RuleSet {
 
     /// What counts something bad is bad, too; bases come first in the order, so that one pass reaches all.
     fn spread(&self, bad: &mut BTreeMap<usize, (String, Option<String>)>) {
-        for i in self.correlations_in_order() {
+        for i in self.compound_in_order() {
             if !bad.contains_key(&i)
                 && let Some(dead) = self.bases[i].iter().find(|b| bad.contains_key(b))
             {
@@ -216,7 +222,11 @@ impl RuleSet {
 
     /// Every group-by and counted field must mean something in the events of every base.
     fn check_fields(&self, rule: usize) -> Result<(), (String, Option<String>)> {
-        let Body::Correlation(c) = &self.rules[rule].body else { return Ok(()) };
+        let c = match &self.rules[rule].body {
+            Body::Detection(_) => return Ok(()),
+            Body::Correlation(c) => c,
+            Body::Behaviour(b) => return self.check_behaviour(rule, b),
+        };
         let bases: Vec<Vec<&str>> = self.bases(rule).iter().map(|b| names_of(&self.rules[*b].meta)).collect();
         for (alias, of_rules) in &c.aliases {
             if let Some(stranger) = of_rules.keys().find(|r| !bases.iter().any(|names| names.contains(&r.as_str()))) {
@@ -224,9 +234,10 @@ impl RuleSet {
             }
         }
         for &base in self.bases(rule) {
-            if c.kind.takes_numbers() && matches!(self.rules[base].body, Body::Correlation(_)) {
-                let reason = format!("{} needs events with a number; `{}` is a correlation", c.kind.name(), self.rules[base].meta.title);
-                return Err((reason, Some("use event_count or value_count over correlations".into())));
+            if c.kind.takes_numbers() && !matches!(self.rules[base].body, Body::Detection(_)) {
+                let Rule { meta, body } = &self.rules[base];
+                let reason = format!("{} needs events with a number; `{}` is a {}", c.kind.name(), meta.title, body.kind());
+                return Err((reason, Some(format!("use event_count or value_count over a {}", body.kind()))));
             }
             for fields in [&c.group_by, &c.fields] {
                 let help = || Some("give each rule a field under the alias, by the rule's name or id".to_owned());
@@ -237,6 +248,27 @@ impl RuleSet {
                         d.taxonomy.resolve(name).map_err(|e| (e, None))?;
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// A behaviour judges single events, and reads the same fields of all of them.
+    fn check_behaviour(&self, rule: usize, behaviour: &Behaviour) -> Result<(), (String, Option<String>)> {
+        let mut vocabulary = None;
+        for (i, &base) in self.bases(rule).iter().enumerate() {
+            let Rule { meta, body } = &self.rules[base];
+            let Body::Detection(d) = body else {
+                let help = "name the detections whose events it judges; a correlation may count the behaviour in turn";
+                return Err((format!("`{}` is a {}: a behaviour rests on detections", meta.title, body.kind()), Some(help.into())));
+            };
+            if *vocabulary.get_or_insert(d.taxonomy) != d.taxonomy {
+                let help = "keep rules with `taxonomy: auditmill` and rules over vendors' records apart";
+                return Err((format!("`{}` names its fields by another taxonomy than the rules before it", meta.title), Some(help.into())));
+            }
+            let own = if i < behaviour.rules.len() { behaviour.fields() } else { Vec::new() };
+            for name in behaviour.group_by.iter().map(String::as_str).chain(own) {
+                d.taxonomy.resolve(name).map_err(|e| (e, None))?;
             }
         }
         Ok(())
@@ -284,7 +316,7 @@ impl RuleSet {
                 Ok(targets) => {
                     let (fits, misfits): (Vec<usize>, Vec<usize>) = targets.into_iter().partition(|t| match &self.rules[*t].body {
                         Body::Detection(d) => narrows(&filter.logsource, &d.logsource),
-                        Body::Correlation(_) => false,
+                        Body::Correlation(_) | Body::Behaviour(_) => false,
                     });
                     if !matches!(filter.target, FilterTarget::Any) {
                         for rule in misfits.iter().map(|m| &self.rules[*m].meta) {

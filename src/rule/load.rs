@@ -1,5 +1,6 @@
 //! Finds rule documents, splits files into documents and loads each on its own, so that one bad document costs only itself.
 
+use super::behaviour::{Behaviour, BehaviourKind, Rarity, parse_behaviour};
 use super::correlation::{Correlation, Fault, parse_correlation};
 use super::meta::{Level, LogSource, Role, RuleMeta, RuleTest, Status};
 use super::pipeline::{Pipelines, References, names_parts};
@@ -7,6 +8,7 @@ use super::sigma::parse_detections;
 use super::vars::{Vars, weaker_than};
 use super::{Body, DetectionRule, Filter, FilterTarget, Narrowing, Rule, Taxonomy, column_field_names};
 use crate::diag::{RuleProblem, UserError};
+use crate::event::time::format_duration;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap};
@@ -139,7 +141,7 @@ pub fn load_rules_through(mut files: Vec<RuleFile>, vars: &Vars, loading: Loadin
             set.not_rules.push(file.file.clone());
         }
     }
-    digest.update(format!("{:?} {:?}", vars.lists, vars.thresholds).as_bytes());
+    digest.update(format!("{:?} {:?} {:?}", vars.lists, vars.thresholds, vars.calendar).as_bytes());
     pipelines.digests().for_each(|d| digest.update(d));
     set.hash = hex(&digest.finalize())[..16].to_owned();
     set.link();
@@ -238,9 +240,6 @@ fn load_document(text: &str, file: &RuleFile, line: usize, vars: &Vars, through:
             ));
         }
     };
-    if kind == "behaviour" {
-        return Err(problem(line, format!("`{kind}` documents are not supported by this version"), None));
-    }
     let at = |key: &str| line + text.lines().position(|l| l.starts_with(key)).unwrap_or(0);
     if map.get(kind).is_some_and(names_parts) {
         return Err(problem(at(&format!("{kind}:")), "a name begins with the control character U+0001".into(), Some("remove the character".into())));
@@ -250,7 +249,16 @@ fn load_document(text: &str, file: &RuleFile, line: usize, vars: &Vars, through:
     let Some(map) = changed.value.as_mapping() else { return Ok(None) };
     let mut meta = read_meta(map, text, file, line).map_err(|r| problem(line, r, None))?;
     meta.pipelines = changed.pipelines.clone();
-    let body = if kind == "correlation" {
+    let body = if kind == "behaviour" {
+        let parsed = map.get("behaviour").map(|v| parse_behaviour(v, vars));
+        let mut behaviour = match parsed {
+            Some(Ok(b)) => b,
+            Some(Err((reason, help))) => return Err(problem(at("behaviour:"), reason, help)),
+            None => return Ok(None),
+        };
+        tune_behaviour(&mut behaviour, &meta, vars);
+        Body::Behaviour(behaviour)
+    } else if kind == "correlation" {
         let generate = map.get("generate").and_then(Value::as_bool);
         let parsed = map.get("correlation").map(|v| parse_correlation(v, generate));
         let mut correlation = match parsed {
@@ -348,6 +356,31 @@ fn apply_threshold(correlation: &mut Correlation, meta: &RuleMeta, vars: &Vars) 
         correlation.timespan = span;
     }
     correlation.weakened = weaker_than(own_limit, own_span, limit, correlation.timespan);
+}
+
+/// A site's threshold of a behaviour: `gte` is the floor of a volume or the `fewer-than` of a rare value, `timespan` the
+/// window of a volume or the time after which an entity is dormant.
+fn tune_behaviour(behaviour: &mut Behaviour, meta: &RuleMeta, vars: &Vars) {
+    let Some(threshold) = meta.name.as_deref().and_then(|n| vars.thresholds.get(n)) else { return };
+    let limit = threshold.gte.filter(|n| *n >= 1.0).map(|n| n.ceil() as u64);
+    let span = threshold.timespan.as_deref().and_then(crate::event::time::parse_duration);
+    behaviour.weakened = match &mut behaviour.kind {
+        BehaviourKind::Spike(v) | BehaviourKind::Silence(v) => {
+            let own = *v;
+            (v.floor, v.timespan) = (limit.unwrap_or(own.floor), span.unwrap_or(own.timespan));
+            weaker_than(own.floor as f64, own.timespan, v.floor as f64, v.timespan)
+        }
+        BehaviourKind::RareValue { rarity: Rarity::FewerThan { limit: own, .. }, .. } => {
+            let before = std::mem::replace(own, limit.unwrap_or(*own).max(2));
+            // Here the smaller limit finds less.
+            (*own < before).then(|| format!("fewer than {own} instead of {before}"))
+        }
+        BehaviourKind::Dormant { after } => {
+            let own = std::mem::replace(after, span.unwrap_or(*after));
+            (*after > own).then(|| format!("{} instead of {}", format_duration(*after), format_duration(own)))
+        }
+        _ => None,
+    };
 }
 
 fn read_meta(map: &Mapping, text: &str, file: &RuleFile, line: usize) -> Result<RuleMeta, String> {

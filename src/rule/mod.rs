@@ -1,5 +1,7 @@
 //! Rules: documents become compiled detections and correlations.
 
+pub mod behaviour;
+pub mod calendar;
 pub mod correlation;
 pub mod detection;
 pub mod link;
@@ -15,6 +17,7 @@ pub mod vars;
 
 use crate::event::Column;
 use crate::event::derived::Derived;
+use behaviour::Behaviour;
 use correlation::Correlation;
 use detection::{Condition, Detection};
 use meta::{LogSource, RuleMeta};
@@ -131,6 +134,8 @@ pub enum Body {
     Detection(DetectionRule),
     /// Counts matches of other rules in windows.
     Correlation(Correlation),
+    /// Holds matches of detections against what was seen before.
+    Behaviour(Behaviour),
 }
 
 /// A loaded rule.
@@ -140,6 +145,17 @@ pub struct Rule {
     pub meta: RuleMeta,
     /// What it does.
     pub body: Body,
+}
+
+impl Body {
+    /// What a document of the kind is called.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Body::Detection(_) => "detection",
+            Body::Correlation(_) => "correlation",
+            Body::Behaviour(_) => "behaviour",
+        }
+    }
 }
 
 impl DetectionRule {

@@ -4,9 +4,9 @@
 //! not what one version of the program runs: a correlation type that is refused by name is still spelled rightly.
 //! It is stricter than the loader in one point: unknown keys are refused, so that an editor shows a misspelt one.
 
+use super::behaviour::{BEHAVIOUR_TYPES, COMMON_KEYS, keys_of};
 use super::column_field_names;
 use super::correlation::CORRELATION_TYPES;
-use super::lint::BEHAVIOUR_TYPES;
 use super::meta::{Level, Role, Status};
 use crate::event::CATEGORIES;
 use crate::event::derived::{Derived, KINDS};
@@ -277,19 +277,56 @@ fn filter() -> Value {
 }
 
 fn behaviour() -> Value {
-    json!({
-        "type": "object", "required": ["type", "rules", "group-by"],
-        "properties": {
-            "type": {"enum": BEHAVIOUR_TYPES},
-            "rules": {"$ref": "#/$defs/references"},
-            "group-by": {"$ref": "#/$defs/names"},
-            "field": {"$ref": "#/$defs/names"},
-            "learning": {
-                "type": "object", "additionalProperties": false,
-                "properties": {"time": {"$ref": "#/$defs/duration"}, "events": {"type": "integer", "minimum": 0}}
-            },
-            "timespan": {"$ref": "#/$defs/duration"}
+    let positive = |what: &str| json!({"type": "number", "exclusiveMinimum": 0, "description": what});
+    let count = |least: u64, what: &str| json!({"type": "integer", "minimum": least, "description": what});
+    let duration = |what: &str| json!({"$ref": "#/$defs/duration", "description": what});
+    let properties = json!({
+        "type": {"enum": BEHAVIOUR_TYPES},
+        "rules": {"$ref": "#/$defs/references", "description": "Ids or names of the detections whose events it judges"},
+        "known-by": {"$ref": "#/$defs/references", "description": "Detections whose events only show that an entity was there"},
+        "group-by": {"$ref": "#/$defs/names", "description": "Whose behaviour it is; left out: the organisation's"},
+        "learning": {
+            "type": "object", "additionalProperties": false, "minProperties": 1,
+            "description": "An entity is judged when it was watched for as long and for as many events",
+            "properties": {"time": {"$ref": "#/$defs/duration"}, "events": {"type": "integer", "minimum": 0}}
+        },
+        "generate": {"type": "boolean", "description": "Show the findings of the base rules as well"},
+        "field": {"$ref": "#/$defs/names", "description": "Holds the value; of several each must be new in one event"},
+        "across": {"type": "string", "minLength": 1, "description": "Field of which `fewer-than` values have the value"},
+        "fewer-than": count(2, "So many are not rare"),
+        "percent": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100, "description": "Share of the group's events below which a value is rare"},
+        "out-of": count(1, "Events of the group below which a share says nothing"),
+        "timespan": duration("Length of a window, such as 1h"),
+        "deviations": positive("Spreads that a count lies away from the usual; 6 when left out"),
+        "floor": count(1, "Least count of a spike; least usual count of silence"),
+        "speed": positive("Kilometres an hour that are not believed; 900 when left out"),
+        "distance": positive("Kilometres below which nothing is said; 500 when left out"),
+        "after": duration("Absence, such as 60d"),
+        "hours": {"type": "string", "pattern": "^[0-9]{1,2}:[0-9]{2}-[0-9]{1,2}:[0-9]{2}$", "description": "Working hours, such as 07:00-19:00; left out with days and zone: the site's calendar"},
+        "days": {"type": "string", "description": "Such as mon-fri"},
+        "zone": {"type": "string", "description": "Such as Europe/Berlin"},
+        "holidays": {"type": "array", "items": {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}}
+    });
+    let needs = |kind: &str| -> Value {
+        match kind {
+            "new_value" => json!(["learning", "field"]),
+            "rare_value" => json!(["learning", "field"]),
+            "spike" | "silence" => json!(["learning", "timespan", "floor"]),
+            "dormant" => json!(["after"]),
+            _ => json!([]),
         }
+    };
+    // A type takes its own keys alone.
+    let of_type = |kind: &&str| {
+        let own = keys_of(kind);
+        let strangers = BEHAVIOUR_TYPES.iter().flat_map(|t| keys_of(t)).filter(|k| !own.contains(k)).map(|k| ((*k).to_owned(), json!(false)));
+        json!({"if": {"properties": {"type": {"const": kind}}}, "then": {"required": needs(kind), "properties": strangers.collect::<serde_json::Map<_, _>>()}})
+    };
+    debug_assert!(COMMON_KEYS.iter().all(|k| properties.get(k).is_some()));
+    json!({
+        "type": "object", "required": ["type", "rules"], "additionalProperties": false,
+        "properties": properties,
+        "allOf": BEHAVIOUR_TYPES.iter().map(of_type).collect::<Vec<_>>()
     })
 }
 

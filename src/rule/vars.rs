@@ -1,5 +1,6 @@
 //! Site variables: named lists that rules refer to, and thresholds that a site changes.
 
+use super::calendar::{Calendar, CalendarDocument};
 use super::lists::Entries;
 use crate::diag::UserError;
 use crate::event::time::{format_duration, parse_duration};
@@ -17,10 +18,13 @@ pub struct Threshold {
     pub timespan: Option<String>,
 }
 
-/// `vars.yml`: lists and thresholds.
+/// `vars.yml`: lists, thresholds and the calendar.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Vars {
+    /// When the site works; `None` where it has not said so.
+    #[serde(deserialize_with = "calendar")]
+    pub calendar: Option<Calendar>,
     /// Named lists; `null` means not set, which is not the same as empty.
     pub lists: BTreeMap<String, Option<Vec<String>>>,
     /// By rule name.
@@ -30,11 +34,16 @@ pub struct Vars {
     pub places: BTreeMap<String, Vec<(Arc<str>, u32)>>,
 }
 
+fn calendar<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Calendar>, D::Error> {
+    let document = Option::<CalendarDocument>::deserialize(from)?;
+    document.map(|d| d.read().map_err(|e| serde::de::Error::custom(format!("calendar.{e}")))).transpose()
+}
+
 impl Vars {
     /// Parses a variables file.
     pub fn parse(text: &str, file: &str) -> Result<Vars, UserError> {
         let vars: Vars = yaml_serde::from_str(text).map_err(|e| {
-            UserError::new(format!("{file}: {e}")).help("a variables file has `lists:` (name: [values]) and `thresholds:` (rule name: {gte: N, timespan: 10m})")
+            UserError::new(format!("{file}: {e}")).help("a variables file has `lists:` (name: [values]), `thresholds:` (rule name: {gte: N, timespan: 10m}) and `calendar:` (hours, days, zone, holidays)")
         })?;
         for (rule, t) in &vars.thresholds {
             if let Some(span) = &t.timespan
@@ -52,6 +61,7 @@ impl Vars {
         other.lists.keys().for_each(|name| drop(self.places.remove(name)));
         self.lists.extend(other.lists);
         self.thresholds.extend(other.thresholds);
+        self.calendar = other.calendar.or_else(|| self.calendar.take());
     }
 
     /// Puts entries, each with its line of the file, in the place of the list of that name.

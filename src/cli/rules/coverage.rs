@@ -41,6 +41,8 @@ pub fn run(args: &RulesCoverageArgs) -> Outcome {
         tell_places: false,
         render: Some(&|batch, row, bytes, _| keys.take(batch, row, bytes)),
         rejects: args.input.rejects.is_some(),
+        baseline: None,
+        learn: false,
         progress: &|n| bar.inc(n as u64),
     })?;
     bar.finish_and_clear();

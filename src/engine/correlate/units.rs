@@ -2,7 +2,7 @@
 
 use super::{Correlated, Entry, Hit, Origin, Unit};
 use crate::engine::merge::EventRows;
-use crate::event::dict::ABSENT;
+use crate::engine::tuples::{Nulls, Tuples, codes, tuples};
 use crate::event::value::Number;
 use crate::rule::correlation::{Correlation, CorrelationKind};
 use hashbrown::HashMap;
@@ -50,34 +50,6 @@ pub struct Grouped {
     pub leaves: Vec<u32>,
     pub children: Vec<Arc<Correlated>>,
     pub without_group: u64,
-}
-
-/// Tuples of codes, each named by a number.
-#[derive(Default)]
-struct Tuples {
-    numbers: HashMap<Vec<u32>, u32>,
-    tuples: Vec<Vec<u32>>,
-}
-
-impl Tuples {
-    fn number(&mut self, tuple: Vec<u32>) -> u32 {
-        if let Some(&n) = self.numbers.get(&tuple) {
-            return n;
-        }
-        let n = self.tuples.len() as u32;
-        self.tuples.push(tuple.clone());
-        self.numbers.insert(tuple, n);
-        n
-    }
-}
-
-/// Which tuples of a row count.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Nulls {
-    /// Null is a value, where at least one of the tuple is none.
-    OfGroup,
-    /// A tuple with a null is none.
-    Drop,
 }
 
 /// Groups and values of every unit.
@@ -158,31 +130,6 @@ fn units_of_rows(inputs: &[Input<'_>], events: &EventRows) -> (Vec<Unit>, Vec<u3
         units.push(Unit { time: events.time[row as usize], row, origin: Origin::Row { from, to: leaves.len() as u32 } });
     }
     (units, leaves, unit_of_row)
-}
-
-/// The values of a field in a row: elements of an array one by one; an absent or null field is [`ABSENT`].
-fn codes(field: usize, row: u32, events: &EventRows) -> Vec<u32> {
-    let mut codes = vec![events.columns[field][row as usize]];
-    if let Some(more) = events.extras.get(&(row, field as u16)) {
-        codes.extend(more);
-    }
-    codes
-}
-
-/// Every distinct combination of the fields' values in a row.
-fn tuples(fields: &[usize], row: u32, events: &EventRows, nulls: Nulls, out: &mut Tuples) -> Vec<u32> {
-    let mut combined: Vec<Vec<u32>> = vec![Vec::new()];
-    for &field in fields {
-        let mut codes = codes(field, row, events);
-        codes.sort_unstable();
-        codes.dedup();
-        if nulls == Nulls::Drop {
-            codes.retain(|c| *c != ABSENT);
-        }
-        combined = combined.iter().flat_map(|prefix| codes.iter().map(move |c| prefix.iter().copied().chain([*c]).collect())).collect();
-    }
-    combined.retain(|t: &Vec<u32>| t.is_empty() || t.iter().any(|c| *c != ABSENT));
-    combined.into_iter().map(|t| out.number(t)).collect()
 }
 
 /// The numbers among a field's values in a row; each element of an array is a cell of its own, so that equal ones add up.

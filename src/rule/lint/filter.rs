@@ -3,31 +3,8 @@
 use super::correlation::check_keys;
 use super::reference::{Index, check_references};
 use super::{Check, Kind, Report, detection, meant, shown};
+use crate::rule::behaviour::{BEHAVIOUR_TYPES, COMMON_KEYS, keys_of};
 use crate::rule::vars::Vars;
-
-/// Behaviour types (RULES §4).
-pub(in crate::rule) const BEHAVIOUR_TYPES: &[&str] = &["new_value", "rare_value", "spike", "silence", "impossible_travel", "dormant", "off_hours"];
-
-/// Keys of a `behaviour:` section.
-const BEHAVIOUR_KEYS: &[&str] = &[
-    "type",
-    "rules",
-    "group-by",
-    "field",
-    "learning",
-    "timespan",
-    "condition",
-    "generate",
-    "aliases",
-    "peer",
-    "percent",
-    "minimum",
-    "hours",
-    "days",
-    "timezone",
-    "speed",
-    "exclude",
-];
 
 pub(super) fn check_filter(report: &mut Report<'_>, index: &Index<'_>, vars: &Vars) {
     let doc = report.doc;
@@ -74,13 +51,18 @@ pub(super) fn check_filter(report: &mut Report<'_>, index: &Index<'_>, vars: &Va
 pub(super) fn check_behaviour(report: &mut Report<'_>, index: &Index<'_>) {
     let Some(entry) = report.doc.section() else { return };
     let section = &entry.value;
-    check_keys(report, section, "behaviour", BEHAVIOUR_KEYS);
+    let kind = section.text_of("type").unwrap_or_default();
+    // Of an unknown type every key may be right.
+    let own: Vec<&str> =
+        if BEHAVIOUR_TYPES.contains(&kind) { keys_of(kind).to_vec() } else { BEHAVIOUR_TYPES.iter().flat_map(|t| keys_of(t)).copied().collect() };
+    let known: Vec<&str> = COMMON_KEYS.into_iter().chain(own).collect();
+    check_keys(report, section, "behaviour", &known);
     match section.get("type") {
         None => report.add(Check::BehaviourShape, entry.line, "the behaviour has no `type`", format!("types are: {}", BEHAVIOUR_TYPES.join(", "))),
         Some(kind) => {
             let name = kind.value.scalar().unwrap_or_default();
             if !BEHAVIOUR_TYPES.contains(&name.as_str()) {
-                report.add(Check::BehaviourShape, kind.line, format!("`{}` is not a behaviour type", shown(&name)), meant(&name, BEHAVIOUR_TYPES));
+                report.add(Check::BehaviourShape, kind.line, format!("`{}` is not a behaviour type", shown(&name)), meant(&name, &BEHAVIOUR_TYPES));
             }
         }
     }
@@ -95,7 +77,9 @@ pub(super) fn check_behaviour(report: &mut Report<'_>, index: &Index<'_>) {
             "list the names or ids of detections, such as `rules: [authentication_login_succeeded]`",
         ),
     }
-    if section.get("group-by").is_none_or(|e| e.value.members().is_empty()) {
+    // A whole organisation has rare values and volumes; all else is somebody's.
+    let may_be_all = matches!(kind, "rare_value" | "spike" | "silence");
+    if !may_be_all && section.get("group-by").is_none_or(|e| e.value.members().is_empty()) {
         report.add(
             Check::BehaviourShape,
             section.get("group-by").map_or(entry.line, |e| e.line),

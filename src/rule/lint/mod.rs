@@ -16,7 +16,6 @@ mod table;
 pub(crate) mod tree;
 mod values;
 
-pub(super) use filter::BEHAVIOUR_TYPES;
 pub(crate) use table::checks;
 pub use table::{Check, LintCheck, Severity};
 
