@@ -613,7 +613,7 @@ FAILED rules.yml:24: Counted: two are too few: expected a match, found none
     its base rule `Fails <&> "twice"` matches 2 of 2 events
     no window of 10 min held enough of them with the same user_key
 FAILED rules.yml:32: Listed: no list: expected a match, found none
-    it is not assessable: the list `nowhere` is not set; give it in a --vars file or in the test's `lists`
+    it is not assessable: the list `nowhere` is not set; give it with --list nowhere=FILE or in a --vars file or in the test's `lists`
     the event: logsource holds; selection does not hold
       selection: user|expand: '%nowhere%' does not hold: user is "ana"
 5 tests of 3 rules: 1 passed, 4 failed; 0 rules carry no test
@@ -658,7 +658,7 @@ no window of 10 min held enough of them with the same user_key</failure>
     </testcase>
     <testcase classname="Listed" name="no list" file="rules.yml" line="32">
       <failure message="expected a match, found none">expected a match, found none
-it is not assessable: the list `nowhere` is not set; give it in a --vars file or in the test&apos;s `lists`
+it is not assessable: the list `nowhere` is not set; give it with --list nowhere=FILE or in a --vars file or in the test&apos;s `lists`
 the event: logsource holds; selection does not hold
   selection: user|expand: &apos;%nowhere%&apos; does not hold: user is &quot;ana&quot;</failure>
     </testcase>
@@ -811,7 +811,7 @@ Could not match (1)
 
 Not assessable (1)
           medium         Listed
-                         the list `nowhere` is not set; give it in a --vars file
+                         the list `nowhere` is not set; give it with --list nowhere=FILE or in a --vars file
 
 Not applicable (1)
           medium         Other Source

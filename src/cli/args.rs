@@ -111,6 +111,18 @@ pub struct RuleArgs {
     /// Lists and thresholds of your site, over the built-in ones
     #[arg(long, value_name = "FILE")]
     pub vars: Vec<PathBuf>,
+    /// A list in a file of its own, one value a line: `%NAME%` in rules, in place of the list of that name; repeat it for several
+    ///
+    /// Blank lines and comments after # are skipped. A list that rules read as networks (`cidr`) holds addresses and networks
+    /// such as 203.0.113.0/24.
+    #[arg(long, value_name = "NAME=FILE")]
+    pub list: Vec<String>,
+    /// Indicators of compromise, one a line or in the first column of a CSV; repeat it for several
+    ///
+    /// Addresses and networks become the list ioc_networks, all else ioc_values. Indicators may be written as reports do:
+    /// hxxp://, 203[.]0[.]113[.]7, evil(dot)example.
+    #[arg(long, value_name = "FILE")]
+    pub ioc: Vec<PathBuf>,
     /// A pySigma pipeline that makes the field names of other rules ours; repeat it for several
     ///
     /// Supported are the transformations field_name_mapping, field_name_prefix, add_condition, change_logsource and

@@ -6,6 +6,7 @@ use crate::diag::UserError;
 use crate::engine::run::Keep;
 use crate::event::Column;
 use crate::finding::Finding;
+use crate::finding::addresses;
 use crate::finding::completeness::{Given, coverage};
 use crate::finding::scan::{ScanRequest, Window, scan};
 use crate::output::csv::write_csv;
@@ -56,7 +57,7 @@ pub fn run(args: ReportArgs) -> Outcome {
         sources: &sources,
         rules: &rules,
         columns: &columns,
-        derived: &[],
+        derived: if databases.is_empty() { &[] } else { &addresses::DERIVED },
         databases: databases.clone(),
         keep: if about_event { Keep::All } else { Keep::Active },
         window: asked.window,

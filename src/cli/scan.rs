@@ -6,6 +6,7 @@ use crate::engine::run::Keep;
 use crate::event::Column;
 use crate::exit::ExitStatus;
 use crate::finding::Finding;
+use crate::finding::addresses;
 use crate::finding::completeness::{Coverage, Given, coverage};
 use crate::finding::scan::{Scan, ScanRequest, scan};
 use crate::output::table::Style;
@@ -29,13 +30,18 @@ pub fn run(args: ScanArgs) -> Outcome {
     let found = settings::find_inputs(&args.input, args.talk.force)?;
     let bar = settings::progress(found.inputs.len(), &args.talk);
     // Evidence columns cost reading and memory: only the format that shows them asks for them.
-    let columns: &[Column] = if args.format == ScanFormat::Csv { &[Column::Action, Column::Ip, Column::Status] } else { &[] };
+    let told = !databases.is_empty() && matches!(args.format, ScanFormat::Json | ScanFormat::Ndjson);
+    let columns: &[Column] = match args.format {
+        ScanFormat::Csv => &[Column::Action, Column::Ip, Column::Status],
+        _ if told => &addresses::COLUMNS,
+        _ => &[],
+    };
     let mut result = scan(ScanRequest {
         found,
         sources: &sources,
         rules: &rules,
         columns,
-        derived: &[],
+        derived: if told { &addresses::DERIVED } else { &[] },
         databases: databases.clone(),
         keep: Keep::Matched,
         window: asked.window,

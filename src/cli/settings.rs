@@ -14,6 +14,7 @@ use crate::output::table::Style;
 use crate::output::write::{check_free, write_file};
 use crate::output::{grouped, printable};
 use crate::rule::lint::LintFile;
+use crate::rule::lists::parse_list;
 use crate::rule::load::{Loading, RuleFile, RuleSet, load_rules_through};
 use crate::rule::meta::Level;
 use crate::rule::pipeline::{Pipeline, Pipelines};
@@ -178,7 +179,7 @@ pub fn load_rule_files(args: &RuleArgs) -> Result<(RuleSet, Vars, Vec<RuleFile>)
 
 /// Reads the rule files and variables that the flags name.
 pub fn read_rule_files(args: &RuleArgs) -> Result<RuleTexts, UserError> {
-    let vars = load_vars(&args.vars)?;
+    let vars = with_lists(load_vars(&args.vars)?, args)?;
     let mut files = Vec::new();
     if args.rules.is_empty() || args.rules.iter().any(|c| c == DEFAULT) {
         files.extend(own_rule_files());
@@ -231,6 +232,28 @@ pub fn load_vars(paths: &[PathBuf]) -> Result<Vars, UserError> {
     for path in paths {
         let text = std::fs::read_to_string(path).map_err(|e| UserError::new(format!("{}: {e}", path.display())))?;
         vars.override_with(Vars::parse(&text, &path.display().to_string())?);
+    }
+    Ok(vars)
+}
+
+/// The lists and indicators of files of their own, over those of variables files.
+fn with_lists(mut vars: Vars, args: &RuleArgs) -> Result<Vars, UserError> {
+    let read = |file: &str, flag: &str| {
+        let fail = |e: std::io::Error| UserError::new(format!("{file}: {e}")).help(format!("{flag} takes a text file with one value a line"));
+        std::fs::read_to_string(file).map_err(fail)
+    };
+    for given in &args.list {
+        let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
+        let Some((name, file)) = given.split_once('=').filter(|(name, _)| is_name(name)) else {
+            return Err(UserError::new(format!("--list {given}: not a name and a file")).help("write --list own_egress=networks.txt"));
+        };
+        vars.set_list(name, parse_list(&read(file, "--list")?), file);
+    }
+    for path in &args.ioc {
+        let file = path.display().to_string();
+        if vars.add_indicators(&read(&file, "--ioc")?, &file) == 0 {
+            say(&format!("warning: {}: it holds no indicator", printable(&file)));
+        }
     }
     Ok(vars)
 }

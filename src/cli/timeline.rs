@@ -5,6 +5,7 @@ use super::{Outcome, say, settings, worst};
 use crate::diag::UserError;
 use crate::engine::run::Keep;
 use crate::event::time::parse_duration;
+use crate::finding::addresses;
 use crate::finding::scan::{Scan, ScanRequest, scan};
 use crate::output::table::Style;
 use crate::output::timeline::{write_json, write_markdown, write_table};
@@ -40,7 +41,7 @@ pub fn run(args: TimelineArgs) -> Outcome {
         sources: &sources,
         rules: &rules,
         columns: &COLUMNS,
-        derived: &[],
+        derived: if databases.is_empty() { &[] } else { &addresses::DERIVED },
         databases: databases.clone(),
         keep: Keep::All,
         window: asked.window,

@@ -1,6 +1,10 @@
 //! Addresses: valid or null.
 
-use std::net::{IpAddr, Ipv6Addr};
+use foldhash::fast::RandomState;
+use hashbrown::HashSet;
+use std::cmp::Reverse;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Parses an address as logs spell it: plain, in brackets, with a port, or IPv4 mapped into IPv6.
 ///
@@ -49,6 +53,15 @@ impl Network {
         }
     }
 
+    /// The same network, named by its first address.
+    fn first(self) -> Network {
+        let addr = match self.addr {
+            IpAddr::V4(a) => IpAddr::V4(Ipv4Addr::from_bits(a.to_bits() & u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0))),
+            IpAddr::V6(a) => IpAddr::V6(Ipv6Addr::from_bits(a.to_bits() & u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0))),
+        };
+        Network { addr, ..self }
+    }
+
     /// Whether the address lies in the network.
     pub fn contains(&self, addr: IpAddr) -> bool {
         match (self.addr, addr.to_canonical()) {
@@ -57,6 +70,58 @@ impl Network {
             _ => false,
         }
     }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.addr, self.prefix)
+    }
+}
+
+/// Many networks, asked by the lengths of their prefixes instead of one by one.
+#[derive(Debug, Clone, Default)]
+pub struct NetworkSet {
+    /// By prefix length, the longest first: the bits that count.
+    v4: Vec<(u8, HashSet<u32, RandomState>)>,
+    v6: Vec<(u8, HashSet<u128, RandomState>)>,
+}
+
+impl NetworkSet {
+    /// The smallest network of the set that an address lies in.
+    pub fn find(&self, addr: IpAddr) -> Option<Network> {
+        let of = |addr: IpAddr, prefix: u8| Network { addr, prefix }.first();
+        match addr.to_canonical() {
+            IpAddr::V4(a) => self.v4.iter().find(|(p, nets)| nets.contains(&(shifted(a.to_bits().into(), 32, *p) as u32))).map(|(p, _)| of(IpAddr::V4(a), *p)),
+            IpAddr::V6(a) => self.v6.iter().find(|(p, nets)| nets.contains(&shifted(a.to_bits(), 128, *p))).map(|(p, _)| of(IpAddr::V6(a), *p)),
+        }
+    }
+
+    /// Whether an address lies in one of the networks.
+    pub fn contains(&self, addr: IpAddr) -> bool {
+        self.find(addr).is_some()
+    }
+}
+
+impl FromIterator<Network> for NetworkSet {
+    fn from_iter<I: IntoIterator<Item = Network>>(networks: I) -> NetworkSet {
+        let mut out = NetworkSet::default();
+        for Network { addr, prefix } in networks {
+            match addr {
+                IpAddr::V4(a) => of_length(&mut out.v4, prefix).insert(shifted(a.to_bits().into(), 32, prefix) as u32),
+                IpAddr::V6(a) => of_length(&mut out.v6, prefix).insert(shifted(a.to_bits(), 128, prefix)),
+            };
+        }
+        out
+    }
+}
+
+/// The networks of one prefix length.
+fn of_length<T>(all: &mut Vec<(u8, HashSet<T, RandomState>)>, prefix: u8) -> &mut HashSet<T, RandomState> {
+    let at = all.binary_search_by_key(&Reverse(prefix), |(p, _)| Reverse(*p)).unwrap_or_else(|at| {
+        all.insert(at, (prefix, HashSet::default()));
+        at
+    });
+    &mut all[at].1
 }
 
 fn shifted(bits: u128, width: u32, prefix: u8) -> u128 {
@@ -92,6 +157,12 @@ mod tests {
         assert!(net("0.0.0.0/0").contains(ip("8.8.8.8")));
         assert!(!net("0.0.0.0/0").contains(ip("2001:db8::1")));
         assert!(net("2001:db8::/32").contains(ip("2001:db8:1::1")));
+        let set: NetworkSet = ["10.0.0.0/8", "10.1.0.0/16", "0.0.0.0/1", "2001:db8::/32", "::/0"].map(net).into_iter().collect();
+        let found = |text: &str| set.find(ip(text)).map(|n| n.to_string());
+        for (text, expected) in [("10.1.2.3", Some("10.1.0.0/16")), ("10.2.2.3", Some("10.0.0.0/8")), ("11.0.0.1", Some("0.0.0.0/1")), ("128.0.0.1", None)] {
+            assert_eq!(found(text).as_deref(), expected, "{text}");
+        }
+        assert_eq!((found("2001:db8:1::1").as_deref(), found("fe80::1").as_deref()), (Some("2001:db8::/32"), Some("::/0")));
         assert!(Network::parse("10.0.0.0/33").is_none() && Network::parse("AWS").is_none());
     }
 }

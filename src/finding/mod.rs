@@ -1,5 +1,6 @@
 //! Findings: one for each rule, entity and burst, each with all of its evidence.
 
+pub mod addresses;
 pub mod behaviour;
 pub mod columns;
 pub mod completeness;

@@ -6,6 +6,7 @@ use crate::event::Column;
 use crate::event::value::fold_case;
 use crate::rule::behaviour::Behaviour;
 use crate::rule::correlation::{Correlation, CorrelationKind};
+use crate::rule::lists::how_to_give;
 use crate::rule::load::RuleSet;
 use crate::rule::{Body, FieldRef};
 use std::collections::{BTreeSet, HashSet};
@@ -33,7 +34,7 @@ pub fn rule_states(rules: &RuleSet, plans: &[SourcePlan], merged: &Merged) -> Ve
         let rule = &rules.rules[i];
         let Body::Detection(d) = &rule.body else { return RuleState::Ran };
         if let Some(list) = &rule.meta.unset_list {
-            return RuleState::NotAssessable(format!("the list `{list}` is not set; give it in a --vars file"));
+            return RuleState::NotAssessable(format!("the list `{list}` is not set; {}", how_to_give(list)));
         }
         let routes: Vec<Routing> = plans.iter().map(|p| route(d, &p.mapping)).collect();
         if routes.iter().all(|r| *r == Routing::NoLogSource) {

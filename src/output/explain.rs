@@ -6,6 +6,7 @@ use super::table::{Style, bold, faint};
 use crate::event::time::{format_duration, format_time};
 use crate::finding::examine::Event;
 use crate::finding::explain::{Decision, Explanation, Found, Node, What, describe, detections_of, lists_of, logsource_words, negated_lines};
+use crate::rule::lists::how_to_give;
 use crate::rule::load::RuleSet;
 use crate::rule::meta::Status;
 use crate::rule::vars::Vars;
@@ -288,7 +289,7 @@ fn documentation(subject: &Subject<'_>, style: Style, out: &mut dyn Write) -> io
     for list in lists(subject) {
         let state = match list.entries {
             Some(n) => format!("{n} {}", if n == 1 { "entry" } else { "entries" }),
-            None => "not set, so the rule is not assessable; give it in a --vars file".into(),
+            None => format!("not set, so the rule is not assessable; {}", how_to_give(&list.name)),
         };
         row("List", &format!("{}: {state}", list.name))?;
     }

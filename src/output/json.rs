@@ -5,6 +5,7 @@ use super::evidence::{Evidence, json_text, push_json_text, push_number, write_pa
 use crate::event::time::{format_time, push_time};
 use crate::exit::ExitStatus;
 use crate::finding::Finding;
+use crate::finding::addresses::{self, DatabaseUse};
 use crate::finding::completeness::Coverage;
 use crate::finding::scan::{RuleState, Scan, Totals};
 use crate::rule::Body;
@@ -32,6 +33,8 @@ struct Document<'a> {
     behaviours: Vec<BehaviourJson<'a>>,
     exit_status: Vec<u8>,
     coverage: &'a Coverage,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    databases: Vec<DatabaseUse>,
     findings: [(); 0],
 }
 
@@ -96,6 +99,7 @@ struct PipelineJson<'a> {
 
 /// Renders findings; what is the same for all findings of a rule is escaped once.
 struct FindingText<'s> {
+    scan: &'s Scan<'s>,
     rules: Vec<String>,
     evidence: Evidence<'s>,
 }
@@ -112,7 +116,7 @@ impl<'s> FindingText<'s> {
                 format!("\"rule_id\":{id},\"rule_title\":{title},\"level\":\"{}\",\"role\":\"{}\",\"entity\":{{", m.level.name(), m.role.name())
             })
             .collect();
-        FindingText { rules, evidence: Evidence::new(scan) }
+        FindingText { scan, rules, evidence: Evidence::new(scan) }
     }
 
     /// Appends a finding as one JSON object.
@@ -149,7 +153,22 @@ impl<'s> FindingText<'s> {
             self.evidence.push(row, out);
             out.push(b'}');
         }
-        out.extend_from_slice(b"]}");
+        out.push(b']');
+        self.push_addresses(finding, out);
+        out.push(b'}');
+    }
+
+    /// Appends what databases say of the addresses; nothing where there is none.
+    fn push_addresses(&self, finding: &Finding, out: &mut Vec<u8>) {
+        if self.scan.databases.is_empty() {
+            return;
+        }
+        let (addresses, more) = addresses::of_finding(self.scan, finding);
+        out.extend_from_slice(b",\"addresses\":");
+        // Writing into memory does not fail.
+        let _ = serde_json::to_writer(&mut *out, &addresses);
+        out.extend_from_slice(b",\"more_addresses\":");
+        push_number(more as u64, out);
     }
 }
 
@@ -238,6 +257,7 @@ pub fn write_json(scan: &Scan<'_>, findings: &[&Finding], statuses: &[ExitStatus
         behaviours: behaviours_json(scan),
         exit_status: statuses.iter().map(|s| s.code()).collect(),
         coverage,
+        databases: addresses::databases(scan),
         findings: [],
     };
     // The findings come last and can be many: they are rendered on all workers, into the array that the document ends with.

@@ -2,6 +2,7 @@
 //! that auditmill reads again.
 
 use crate::event::Column;
+use crate::event::derived::Derived;
 use crate::finding::columns::read_spooled;
 use crate::finding::scan::Scan;
 use arrow::array::builder::{BooleanBuilder, StringBuilder, TimestampMicrosecondBuilder, UInt32Builder};
@@ -32,10 +33,11 @@ const FALSE_POSITIVES: f64 = 0.01;
 
 /// Writes the rendered events of the period in the order of time, file, record.
 pub fn write_parquet(scan: &Scan<'_>, spools: Vec<Option<File>>, out: &mut dyn Write) -> io::Result<()> {
-    let schema = Arc::new(schema());
+    let derived = if scan.databases.is_empty() { &[] } else { Derived::OF_ADDRESS };
+    let schema = Arc::new(schema(derived));
     let buffer = Buffer::default();
     let mut writer = ArrowWriter::try_new(buffer.clone(), schema.clone(), Some(properties(scan))).map_err(plain)?;
-    let mut batch = Batch::new();
+    let mut batch = Batch::new(derived);
     let (mut rows, mut bytes) = (0, 0);
     read_spooled(scan.spooled_in_period(), spools, &mut |spooled, line| {
         batch.push(spooled.time, &scan.files[spooled.file as usize].name, line)?;
@@ -59,7 +61,8 @@ pub fn write_parquet(scan: &Scan<'_>, spools: Vec<Option<File>>, out: &mut dyn W
     buffer.pour(out)
 }
 
-fn schema() -> Schema {
+/// The columns, and after them the derived fields of addresses where databases tell of them.
+fn schema(derived: &[Derived]) -> Schema {
     let field = |c: &Column| {
         let (data_type, nullable) = match c {
             Column::Time => (DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
@@ -70,7 +73,8 @@ fn schema() -> Schema {
         };
         Field::new(c.name(), data_type, nullable)
     };
-    Schema::new(Column::ALL.iter().map(field).collect::<Vec<_>>())
+    let more = derived.iter().map(|d| Field::new(d.name(), DataType::Utf8, true));
+    Schema::new(Column::ALL.iter().map(field).chain(more).collect::<Vec<_>>())
 }
 
 fn properties(scan: &Scan<'_>) -> WriterProperties {
@@ -141,36 +145,43 @@ enum Builder {
 
 /// Rows that are gathered column by column.
 struct Batch {
+    names: Vec<&'static str>,
     columns: Vec<Builder>,
     rows: usize,
     bytes: usize,
 }
 
 impl Batch {
-    fn new() -> Batch {
+    fn new(derived: &[Derived]) -> Batch {
         let builder = |c: &Column| match c {
             Column::Time => Builder::Time(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
             Column::Record => Builder::Number(UInt32Builder::new()),
             Column::Mfa => Builder::Flag(BooleanBuilder::new()),
             _ => Builder::Text(StringBuilder::new()),
         };
-        Batch { columns: Column::ALL.iter().map(builder).collect(), rows: 0, bytes: 0 }
+        let more = derived.iter().map(|_| Builder::Text(StringBuilder::new()));
+        Batch {
+            names: Column::ALL.iter().map(|c| c.name()).chain(derived.iter().map(|d| d.name())).collect(),
+            columns: Column::ALL.iter().map(builder).chain(more).collect(),
+            rows: 0,
+            bytes: 0,
+        }
     }
 
     /// Adds a line of NDJSON without its file, which stands beside it.
     fn push(&mut self, time: i64, file: &str, line: &[u8]) -> io::Result<()> {
         // The line begins with the comma after its file.
         let json = [b"{", line.get(1..).unwrap_or_default()].concat();
-        let mut cells: Vec<Cell<'_>> = Column::ALL.iter().map(|_| Cell::Null).collect();
-        serde_json::Deserializer::from_slice(&json).deserialize_map(Line(&mut cells))?;
-        for ((column, builder), cell) in Column::ALL.iter().zip(&mut self.columns).zip(cells) {
+        let mut cells: Vec<Cell<'_>> = self.names.iter().map(|_| Cell::Null).collect();
+        serde_json::Deserializer::from_slice(&json).deserialize_map(Line { names: &self.names, cells: &mut cells })?;
+        for ((name, builder), cell) in self.names.iter().zip(&mut self.columns).zip(cells) {
             match (builder, cell) {
                 (Builder::Time(b), _) => b.append_value(time),
                 (Builder::Number(b), Cell::Number(n)) => b.append_value(u32::try_from(n).map_err(io::Error::other)?),
                 (Builder::Number(b), _) => b.append_value(0),
                 (Builder::Flag(b), Cell::Flag(f)) => b.append_value(f),
                 (Builder::Flag(b), _) => b.append_null(),
-                (Builder::Text(b), _) if *column == Column::File => b.append_value(file),
+                (Builder::Text(b), _) if *name == Column::File.name() => b.append_value(file),
                 (Builder::Text(b), Cell::Text(text)) => {
                     self.bytes += text.len();
                     b.append_value(text);
@@ -236,7 +247,10 @@ impl<'de> serde::Deserialize<'de> for Cell<'de> {
 }
 
 /// Puts each value of a line where its column is; lines hold the columns in their order, without the file.
-struct Line<'c, 'de>(&'c mut Vec<Cell<'de>>);
+struct Line<'c, 'de> {
+    names: &'c [&'static str],
+    cells: &'c mut Vec<Cell<'de>>,
+}
 
 impl<'de> Visitor<'de> for Line<'_, 'de> {
     type Value = ();
@@ -246,8 +260,8 @@ impl<'de> Visitor<'de> for Line<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut at = 0;
         while let Some(name) = map.next_key::<&str>()? {
-            let ahead = Column::ALL[at..].iter().position(|c| c.name() == name).map(|n| at + n);
-            match ahead.and_then(|i| self.0.get_mut(i).map(|slot| (i, slot))) {
+            let ahead = self.names[at..].iter().position(|n| *n == name).map(|n| at + n);
+            match ahead.and_then(|i| self.cells.get_mut(i).map(|slot| (i, slot))) {
                 Some((i, slot)) => {
                     *slot = map.next_value()?;
                     at = i + 1;

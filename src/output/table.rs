@@ -6,6 +6,7 @@ use super::{grouped, printable, shorten};
 use crate::event::Column;
 use crate::event::time::{format_duration, format_time};
 use crate::finding::Finding;
+use crate::finding::addresses;
 use crate::finding::completeness::Coverage;
 use crate::finding::scan::{RuleState, Scan};
 use crate::rule::meta::Level;
@@ -137,6 +138,12 @@ pub fn write_summary(scan: &Scan<'_>, findings: &[&Finding], coverage: &Coverage
     }
     if scan.conflict_count > 0 {
         writeln!(out, "Conflicts   {} event ids occur with different content; all versions were kept", grouped(scan.conflict_count))?;
+    }
+    for database in addresses::databases(scan) {
+        writeln!(out, "Addresses   {}", printable(&database.words()))?;
+        if database.is_far() {
+            writeln!(out, "            warning: more than {} days from the newest event, addresses may have moved since", addresses::MAX_DAYS)?;
+        }
     }
     write_completeness(coverage, out)?;
     let levels: Vec<String> = Level::ALL

@@ -5,6 +5,7 @@ use super::{markdown, printable, shorten};
 use crate::event::Column;
 use crate::event::secrets::mask;
 use crate::event::time::{format_local, format_time};
+use crate::finding::addresses::{self, KnownAddress};
 use crate::finding::scan::Scan;
 use crate::timeline::Timeline;
 use serde::Serialize;
@@ -26,6 +27,8 @@ struct Row<'a> {
     resource: Option<String>,
     status: Option<&'a str>,
     ip: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<KnownAddress<'a>>,
     source: Option<&'a str>,
     event_id: Option<&'a str>,
     file: &'a str,
@@ -45,6 +48,7 @@ pub fn write_json(scan: &Scan<'_>, timeline: &Timeline, out: &mut dyn Write) -> 
         resource: masked(Column::Resource, e.row),
         status: scan.column(Column::Status, e.row),
         ip: scan.column(Column::Ip, e.row),
+        address: addresses::of_row(scan, e.row),
         source: scan.column(Column::Source, e.row),
         event_id: scan.rows.event_id(e.row),
         file: scan.file_name(e.row),
@@ -66,7 +70,7 @@ fn cells(scan: &Scan<'_>, row: u32, why: &str, zone: chrono_tz::Tz) -> [String; 
         column(Column::Action),
         column(Column::Resource),
         column(Column::Status),
-        column(Column::Ip),
+        addresses::of_row(scan, row).map_or_else(|| column(Column::Ip), |a| format!("{} ({})", a.ip, a.words())),
         format!("{}:{}", scan.file_name(row), scan.rows.record[row as usize]),
         why.to_owned(),
     ]

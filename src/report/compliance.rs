@@ -6,6 +6,7 @@ use crate::event::secrets::mask;
 use crate::event::time::{DAY, format_local, format_time, local_date};
 use crate::event::{Column, Outcome};
 use crate::finding::Finding;
+use crate::finding::addresses;
 use crate::finding::completeness::Coverage;
 use crate::finding::scan::{RuleState, Scan};
 use crate::output::json::{state_words, threshold};
@@ -235,7 +236,10 @@ fn finding(scan: &Scan<'_>, f: &Finding, zone: chrono_tz::Tz, show_secrets: bool
             record: scan.rows.record[row as usize],
         })
         .collect();
+    let (addresses, more_addresses) = addresses::of_finding(scan, f);
     FindingContext {
+        addresses: addresses.iter().map(|a| printable(&format!("{}: {}", a.ip, a.words())).into_owned()).collect(),
+        more_addresses,
         anchor: f.id.to_lowercase(),
         id: f.id.clone(),
         rule_id: meta.id.clone(),

@@ -152,6 +152,9 @@ pub struct FindingContext {
     pub falsepositives: Vec<String>,
     pub controls: Vec<String>,
     pub entity: Vec<EntityContext>,
+    /// What databases say of the addresses, one a line.
+    pub addresses: Vec<String>,
+    pub more_addresses: usize,
     pub first: String,
     pub last: String,
     pub first_local: String,

@@ -123,7 +123,9 @@ pub fn load_rules_through(mut files: Vec<RuleFile>, vars: &Vars, loading: Loadin
                 }
                 Err(problem) => {
                     any = true;
-                    set.add_problem(problem, file.required);
+                    // Where a list is at fault, the rule is not: the user must mend the file.
+                    let required = file.required || vars.is_at_fault(&problem.reason);
+                    set.add_problem(problem, required);
                 }
             }
         }
@@ -139,7 +141,7 @@ pub fn load_rules_through(mut files: Vec<RuleFile>, vars: &Vars, loading: Loadin
             set.not_rules.push(file.file.clone());
         }
     }
-    digest.update(format!("{vars:?}").as_bytes());
+    digest.update(format!("{:?} {:?} {:?}", vars.lists, vars.thresholds, vars.calendar).as_bytes());
     pipelines.digests().for_each(|d| digest.update(d));
     set.hash = hex(&digest.finalize())[..16].to_owned();
     set.link();

@@ -1,11 +1,14 @@
 //! Leaf matchers: does one distinct value fit one pattern? Compiled once, asked once per distinct value.
 
-use crate::event::address::{Network, parse_address};
+use crate::event::address::{Network, NetworkSet, parse_address};
 use crate::event::pattern::Pattern;
 use crate::event::time::parse_time;
 use crate::event::value::{Kind, Number, Value, fold_case};
 use chrono::{DateTime, Datelike, Timelike, Utc};
+use foldhash::fast::RandomState;
+use hashbrown::HashSet;
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// How a text is compared with a needle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +103,10 @@ pub enum Matcher {
     Regex(Box<Pattern>),
     /// An address in a network.
     Cidr(Network),
+    /// An address in one of many networks.
+    Networks(Arc<NetworkSet>),
+    /// One of many whole texts, folded.
+    Texts(Arc<HashSet<Box<str>, RandomState>>),
     /// A number compared exactly.
     Number {
         /// Comparison.
@@ -136,6 +143,8 @@ impl Matcher {
             Matcher::Wildcard { regex, cased } => value.kind.is_text() && regex.is_match(if *cased { value.text } else { folded }),
             Matcher::Regex(regex) => value.kind.is_text() && regex.is_match(value.text),
             Matcher::Cidr(network) => value.kind == Kind::Str && parse_plain_address(value.text).is_some_and(|a| network.contains(a)),
+            Matcher::Networks(networks) => value.kind == Kind::Str && parse_plain_address(value.text).is_some_and(|a| networks.contains(a)),
+            Matcher::Texts(texts) => value.kind.is_text() && texts.contains(folded),
             Matcher::Number { op, limit } => {
                 matches!(value.kind, Kind::Int | Kind::Float | Kind::Str) && Number::parse(value.text).is_some_and(|n| op.holds(n.compare(*limit)))
             }
@@ -171,7 +180,7 @@ impl Matcher {
 }
 
 /// `cidr` takes an address as it is: no port, no brackets; IPv4 mapped into IPv6 equals IPv4.
-fn parse_plain_address(text: &str) -> Option<std::net::IpAddr> {
+pub fn parse_plain_address(text: &str) -> Option<std::net::IpAddr> {
     if text.contains(['[', ' ']) || (text.contains('.') && text.matches(':').count() == 1) {
         return None;
     }

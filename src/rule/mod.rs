@@ -6,6 +6,7 @@ pub mod correlation;
 pub mod detection;
 pub mod link;
 pub mod lint;
+pub mod lists;
 pub mod load;
 pub mod matcher;
 pub mod meta;

@@ -13,11 +13,13 @@ use crate::event::pattern::{Flags, Pattern};
 use crate::event::value::{Number, fold_case};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hashbrown::{HashMap, HashSet};
 use regex::Regex;
 use rsigma_parser::{
     ArrayQuantifier, ConditionExpr, DetectionItem, Modifier, Quantifier as SigmaQuantifier, SelectorPattern, SigmaValue, SpecialChar, StringPart,
 };
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The selections and condition of a detection document.
 #[derive(Debug, Clone)]
@@ -56,7 +58,7 @@ pub fn parse_detections(document: &str, vars: &Vars) -> Result<Detections, Fault
     }
     // What a pipeline could not write into a selection's mapping stands beside it.
     let (parts, named): (BTreeMap<_, _>, BTreeMap<_, _>) = detection.named.iter().partition(|(name, _)| name.starts_with(PART));
-    let mut lowering = Lowering { vars, unset_list: None, in_member: false, parts };
+    let mut lowering = Lowering { vars, unset_list: None, in_member: false, sets: HashMap::new(), parts };
     let mut selections = BTreeMap::new();
     for (name, detection) in named {
         let lowered = lowering.detection(detection).map_err(|(r, h)| (format!("detection.{name}: {r}"), h))?;
@@ -156,11 +158,23 @@ struct Lowering<'a> {
     vars: &'a Vars,
     unset_list: Option<String>,
     in_member: bool,
+    /// What long lists came to: several lines of a rule mostly ask for the same.
+    sets: HashMap<String, Vec<Matcher>>,
     /// Parts of selections by name; each stands in one place and is taken from here when that is reached.
     parts: BTreeMap<&'a String, &'a rsigma_parser::Detection>,
 }
 
+/// Entries of a list from which on it is compared as a set.
+const MANY: usize = 64;
+
+/// A text that a template stands for, and which entry of a list it comes from.
+struct Expanded<'t> {
+    text: String,
+    list: Option<(&'t str, usize)>,
+}
+
 /// What the modifiers of an item ask for, once their order no longer matters.
+#[derive(Debug)]
 struct Asked {
     op: TextOp,
     explicit_op: bool,
@@ -215,7 +229,7 @@ impl Lowering<'_> {
                     ArrayQuantifier::AllOrEmpty => Quantifier::AllOrEmpty,
                     ArrayQuantifier::None => Quantifier::None,
                 };
-                let key = format!("{quantifier:?} {body:?} {:?}", self.vars.lists);
+                let key = format!("{quantifier:?} {body:?}");
                 let outer = std::mem::replace(&mut self.in_member, true);
                 let body = self.detection(body);
                 self.in_member = outer;
@@ -262,15 +276,15 @@ impl Lowering<'_> {
         let field = item.field.name.as_deref().map(field_name).transpose()?;
         let shown = field.as_deref().unwrap_or("(member)").to_owned();
         let asked = Asked::from_modifiers(&item.field.modifiers).map_err(|(r, h)| (format!("`{shown}`: {r}"), h))?;
-        let mut key = format!("{:?} {:?}", item.field.modifiers, item.values);
-        if asked.expand {
-            key.push_str(&format!("{:?}", self.vars.lists));
-        }
+        // What a list holds is not part of it: all rules of a run are loaded with the same lists.
+        let key = format!("{:?} {:?}", item.field.modifiers, item.values);
         let test = self.test(&asked, &item.values).map_err(|(r, h)| (format!("`{shown}`: {r}"), h))?;
         let mut looks_for = Vec::new();
         for value in &item.values {
             match value {
-                SigmaValue::String(s) if asked.expand => looks_for.extend(self.expand(&s.original)?),
+                // A long list is not shown entry by entry.
+                SigmaValue::String(s) if asked.expand && self.sets.contains_key(&format!("{asked:?} {}", s.original)) => {}
+                SigmaValue::String(s) if asked.expand => looks_for.extend(self.expand(&s.original)?.into_iter().map(|e| e.text)),
                 v => looks_for.push(plain_value(v)),
             }
         }
@@ -315,7 +329,17 @@ impl Lowering<'_> {
     fn matchers(&mut self, asked: &Asked, value: &SigmaValue) -> Result<Vec<Matcher>, Fault> {
         if asked.expand {
             let SigmaValue::String(s) = value else { return Err(fault("`expand` takes text with %placeholders%", "")) };
-            return self.expand(&s.original)?.iter().map(|t| self.matcher(asked, &SigmaValue::String(rsigma_parser::SigmaString::new(t)))).collect();
+            let key = format!("{asked:?} {}", s.original);
+            if let Some(known) = self.sets.get(&key) {
+                return Ok(known.clone());
+            }
+            let entries = self.expand(&s.original)?;
+            if entries.len() <= MANY || asked.all {
+                return entries.iter().map(|e| self.entry(asked, e)).collect();
+            }
+            let set = self.set(asked, entries)?;
+            self.sets.insert(key, set.clone());
+            return Ok(set);
         }
         Ok(vec![self.matcher(asked, value)?])
     }
@@ -367,19 +391,50 @@ impl Lowering<'_> {
         }
     }
 
-    /// Every text that `template` stands for, with `%name%` replaced by each entry of the list of that name.
-    fn expand(&mut self, template: &str) -> Result<Vec<String>, Fault> {
-        let Some((before, rest)) = template.split_once('%') else { return Ok(vec![template.to_owned()]) };
-        if let Some(literal) = before.strip_suffix('\\') {
-            return Ok(self.expand(rest)?.into_iter().map(|t| format!("{literal}%{t}")).collect());
+    fn entry(&self, asked: &Asked, entry: &Expanded<'_>) -> Result<Matcher, Fault> {
+        let place = || entry.list.and_then(|(name, index)| self.vars.place(name, index)).map_or(String::new(), |p| format!("{p}: "));
+        let text = SigmaValue::String(rsigma_parser::SigmaString::new(&entry.text));
+        self.matcher(asked, &text).map_err(|(reason, help)| (format!("{}{reason}", place()), help))
+    }
+
+    /// The matchers of a long list: what is compared whole becomes one set, so that its length costs nothing for each value.
+    fn set(&self, asked: &Asked, entries: Vec<Expanded<'_>>) -> Result<Vec<Matcher>, Fault> {
+        let (mut networks, mut texts, mut others) = (Vec::new(), HashSet::default(), Vec::new());
+        for entry in &entries {
+            match self.entry(asked, entry)? {
+                Matcher::Cidr(network) => networks.push(network),
+                Matcher::Text { op: TextOp::Exact, needle, cased: false } => drop(texts.insert(needle.into_boxed_str())),
+                other => others.push(other),
+            }
         }
-        let Some((name, after)) = rest.split_once('%') else { return Ok(vec![template.to_owned()]) };
-        let Some(entries) = self.vars.list(name).map(<[String]>::to_vec) else {
+        if !networks.is_empty() {
+            others.push(Matcher::Networks(Arc::new(networks.into_iter().collect())));
+        }
+        if !texts.is_empty() {
+            others.push(Matcher::Texts(Arc::new(texts)));
+        }
+        Ok(others)
+    }
+
+    /// Every text that `template` stands for, with `%name%` replaced by each entry of the list of that name.
+    fn expand<'t>(&mut self, template: &'t str) -> Result<Vec<Expanded<'t>>, Fault> {
+        let as_it_stands = |text: &str| vec![Expanded { text: text.to_owned(), list: None }];
+        let Some((before, rest)) = template.split_once('%') else { return Ok(as_it_stands(template)) };
+        if let Some(literal) = before.strip_suffix('\\') {
+            return Ok(self.expand(rest)?.into_iter().map(|t| Expanded { text: format!("{literal}%{}", t.text), ..t }).collect());
+        }
+        let Some((name, after)) = rest.split_once('%') else { return Ok(as_it_stands(template)) };
+        let vars = self.vars;
+        let Some(entries) = vars.list(name) else {
             self.unset_list.get_or_insert_with(|| name.to_owned());
             return Ok(Vec::new());
         };
         let tails = self.expand(after)?;
-        Ok(entries.iter().flat_map(|e| tails.iter().map(move |t| format!("{before}{e}{t}"))).collect())
+        let one = |(index, entry): (usize, &String)| {
+            let text = move |tail: &Expanded<'t>| Expanded { text: format!("{before}{entry}{}", tail.text), list: Some((name, index)) };
+            tails.iter().map(text).collect::<Vec<_>>()
+        };
+        Ok(entries.iter().enumerate().flat_map(one).collect())
     }
 }
 

@@ -12,7 +12,6 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 /// One item a rule over one body an event: ours and the definition match the same pairs, and some of both kinds.
@@ -324,9 +323,8 @@ fn a_list_is_its_entries_written_out() {
     let question = (vec(template, 1..3), select(vec!["", "|contains", "|startswith", "|endswith"]), select(vec!["", "|cased"]), select(vec!["", "|neq"]));
     let text = vec(select(vec!["root", "ANA", "a", "b", "bz", "x1", "ab", "u/", "-", "x", ""]), 1..4).prop_map(|parts| parts.concat());
     let vars = Vars {
-        calendar: None,
         lists: LISTS.iter().map(|(name, entries)| ((*name).to_owned(), Some(entries.iter().map(|e| (*e).to_owned()).collect()))).collect(),
-        thresholds: BTreeMap::new(),
+        ..Vars::default()
     };
     fn written_out(template: &str) -> Vec<String> {
         let Some((name, entries)) = LISTS.iter().find(|(name, _)| template.contains(&format!("%{name}%"))) else { return vec![template.to_owned()] };

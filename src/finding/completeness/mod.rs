@@ -8,6 +8,7 @@ pub mod suspicion;
 
 use crate::engine::tally::{GroupStat, MAX_GROUPS};
 use crate::event::time::{HOUR, SECOND, format_duration, format_time};
+use crate::finding::addresses;
 use crate::finding::scan::{Bin, Scan};
 use crate::source::mapping::Mapping;
 use given::{Provenance, Scope};
@@ -317,6 +318,10 @@ fn statements(scan: &Scan<'_>, given: &Given<'_>, scope: Option<&scope::ScopeCov
             "Empty hours and days are not judged: whether a log may be silent is for a scope file to say. Against the log's own rhythm they are a hint."
                 .to_owned(),
         );
+    }
+    for database in addresses::databases(scan) {
+        let far = if database.is_far() { " That is far: addresses may have moved since." } else { "" };
+        out.push(format!("Addresses were looked up in {}.{far}", database.words()));
     }
     out
 }

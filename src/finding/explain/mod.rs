@@ -11,8 +11,9 @@ use crate::event::Column;
 use crate::event::secrets::{MASK, mask};
 use crate::event::value::{Kind, Value, fold_case};
 use crate::rule::detection::{Condition, Detection, Fields, Item, JsonRecord, Members, Quantifier, Test, refers};
+use crate::rule::lists::how_to_give;
 use crate::rule::load::RuleSet;
-use crate::rule::matcher::Matcher;
+use crate::rule::matcher::{Matcher, parse_plain_address};
 use crate::rule::{Body, DetectionRule, FieldRef, Rule, Taxonomy};
 use crate::source::SourceSet;
 use crate::source::mapping::Mapping;
@@ -53,7 +54,7 @@ pub fn explain(rule: &Rule, detection: &DetectionRule, event: &Event, mapping: &
     let condition_holds = condition.holds == Some(true);
     let routing = route(detection, mapping);
     let not_run = match (&rule.meta.unset_list, &routing) {
-        (Some(list), _) => Some(format!("not assessable: the list `{list}` is not set; give it in a --vars file")),
+        (Some(list), _) => Some(format!("not assessable: the list `{list}` is not set; {}", how_to_give(list))),
         (None, Routing::Applies) => untold.map(str::to_owned),
         (None, Routing::NoLogSource) => Some("the rule has no logsource, so it runs over no source".into()),
         (None, Routing::OtherSource) => Some(format!("its logsource {} is not that of the source {}", logsource_words(detection), mapping.id)),
@@ -427,6 +428,13 @@ fn fit(matcher: &Matcher, seen: &Seen, looks_for: &[String]) -> (bool, Vec<Strin
             let first = parts.iter().position(|m| accepts(m, seen));
             (first.is_some(), first.map(|i| cut(&looks_for[i], MAX_TEXT).0).into_iter().collect())
         }
+        // Of a long list: the entry, or the network that the address lies in.
+        Matcher::Any(parts) => parts.iter().map(|m| fit(m, seen, &[])).find(|f| f.0).unwrap_or_default(),
+        Matcher::Networks(networks) => {
+            let found = parse_plain_address(&seen.1).filter(|_| accepts(matcher, seen)).and_then(|a| networks.find(a));
+            (found.is_some(), found.map(|n| n.to_string()).into_iter().collect())
+        }
+        Matcher::Texts(_) if accepts(matcher, seen) => (true, vec![cut(&seen.1, MAX_TEXT).0]),
         m => (accepts(m, seen), Vec::new()),
     }
 }
