@@ -189,6 +189,9 @@ pub struct ScanArgs {
     pub time: TimeArgs,
     #[command(flatten)]
     pub completeness: CompletenessArgs,
+    /// Leave people out of the scores that say where to look first
+    #[arg(long, help_heading = "Behaviour")]
+    pub no_user_scores: bool,
     #[command(flatten)]
     pub baseline: super::baseline::BaselineInput,
     /// Only findings at or above this level
@@ -222,6 +225,9 @@ pub struct ReportArgs {
     pub time: TimeArgs,
     #[command(flatten)]
     pub completeness: CompletenessArgs,
+    /// Leave people out of the scores that say where to look first
+    #[arg(long, help_heading = "Behaviour")]
+    pub no_user_scores: bool,
     #[command(flatten)]
     pub baseline: super::baseline::BaselineInput,
     /// Folder for the report

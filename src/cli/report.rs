@@ -8,7 +8,9 @@ use crate::event::Column;
 use crate::finding::Finding;
 use crate::finding::addresses;
 use crate::finding::completeness::{Given, coverage};
+use crate::finding::risk::risk;
 use crate::finding::scan::{ScanRequest, Window, scan};
+use crate::output::About;
 use crate::output::csv::write_csv;
 use crate::output::table::write_summary;
 use crate::output::write::{check_free, write_file};
@@ -108,11 +110,13 @@ pub fn run(args: ReportArgs) -> Outcome {
     if !about_event {
         write_into(folder, FINDINGS_CSV, args.talk.force, |out| write_csv(&result, &findings, out))?;
     }
+    let risk = risk(&result, &findings, !args.no_user_scores);
+    let about = About { coverage: &coverage, risk: &risk };
     let statuses = super::scan::statuses(&result, args.fail_on.map(Level::from));
     if !args.talk.quiet {
         if !about_event {
             let mut summary = Vec::new();
-            write_summary(&result, &findings, &coverage, started.elapsed(), settings::style_of_talk(&args.talk), &mut summary)?;
+            write_summary(&result, &findings, &about, started.elapsed(), settings::style_of_talk(&args.talk), &mut summary)?;
             say(String::from_utf8_lossy(&summary).trim_end());
         }
         for Rendered { name, .. } in &rendered {

@@ -7,11 +7,12 @@ use crate::event::Column;
 use crate::exit::ExitStatus;
 use crate::finding::Finding;
 use crate::finding::addresses;
-use crate::finding::completeness::{Coverage, Given, coverage};
+use crate::finding::completeness::{Given, coverage};
+use crate::finding::risk::risk;
 use crate::finding::scan::{Scan, ScanRequest, scan};
 use crate::output::table::Style;
 use crate::output::write::{check_free, write_file};
-use crate::output::{csv, json, matches, table};
+use crate::output::{About, csv, json, matches, table};
 use crate::rule::meta::Level;
 use std::io::{self, BufWriter, Write};
 use std::time::Instant;
@@ -65,6 +66,8 @@ pub fn run(args: ScanArgs) -> Outcome {
     let level = |f: &Finding| rules.rules[f.rule].meta.level;
     let least = args.min_level.map_or(Level::Informational, Level::from);
     let findings: Vec<&Finding> = result.findings.iter().filter(|f| level(f) >= least).collect();
+    let risk = risk(&result, &findings, !args.no_user_scores);
+    let about = About { coverage: &coverage, risk: &risk };
     let statuses = statuses(&result, args.fail_on.map(Level::from));
     let style = settings::style(&args.talk);
     let write_matches = || match &args.matches {
@@ -74,7 +77,7 @@ pub fn run(args: ScanArgs) -> Outcome {
     match &args.output {
         Some(path) => {
             let plain = Style { width: None, color: false };
-            let write_findings = || write_file(path, args.talk.force, |out| write(&result, &findings, args.format, &statuses, &coverage, plain, out));
+            let write_findings = || write_file(path, args.talk.force, |out| write(&result, &findings, args.format, &statuses, &about, plain, out));
             // Two files are written side by side.
             let (written, also) = result.pool.install(|| rayon::join(write_findings, write_matches));
             written.and(also)?;
@@ -82,7 +85,7 @@ pub fn run(args: ScanArgs) -> Outcome {
         None => {
             write_matches()?;
             let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-            write(&result, &findings, args.format, &statuses, &coverage, style, &mut out)?;
+            write(&result, &findings, args.format, &statuses, &about, style, &mut out)?;
             out.flush()?;
         }
     }
@@ -92,7 +95,7 @@ pub fn run(args: ScanArgs) -> Outcome {
         table::write_summary(
             &result,
             &findings,
-            &coverage,
+            &about,
             started.elapsed(),
             Style { color: style.color && io::IsTerminal::is_terminal(&io::stderr()), ..style },
             &mut summary,
@@ -114,13 +117,13 @@ fn write(
     findings: &[&Finding],
     format: ScanFormat,
     statuses: &[ExitStatus],
-    coverage: &Coverage,
+    about: &About<'_>,
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     match format {
         ScanFormat::Table => table::write_table(scan, findings, style, out),
-        ScanFormat::Json => json::write_json(scan, findings, statuses, coverage, out),
+        ScanFormat::Json => json::write_json(scan, findings, statuses, about, out),
         ScanFormat::Ndjson => json::write_ndjson(scan, findings, out),
         ScanFormat::Csv => csv::write_csv(scan, findings, out),
     }

@@ -10,6 +10,7 @@ pub mod explain;
 pub mod find;
 pub mod inspect;
 pub mod mapping_tests;
+pub mod risk;
 pub mod rule_tests;
 pub mod scan;
 pub mod states;

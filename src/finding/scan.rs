@@ -231,8 +231,8 @@ pub struct Bin {
     pub last: i64,
 }
 
-/// Columns that a finding's entity and evidence need.
-const FINDING_COLUMNS: [Column; 2] = [Column::User, Column::Resource];
+/// Columns that a finding's entity and evidence need, and that scores weigh.
+const FINDING_COLUMNS: [Column; 3] = [Column::User, Column::Resource, Column::Ip];
 
 /// Runs a scan.
 pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {

@@ -1,7 +1,9 @@
 //! `auditmill.findings/v1`: the shape that scripts rely on; its own structs, so that internals can change.
 
+use super::About;
 use super::behaviour::{BehaviourJson, behaviour_words, behaviours_json, push_facts};
 use super::evidence::{Evidence, json_text, push_json_text, push_number, write_parallel};
+use super::risk::{RiskJson, risk_json};
 use crate::event::time::{format_time, push_time};
 use crate::exit::ExitStatus;
 use crate::finding::Finding;
@@ -33,6 +35,7 @@ struct Document<'a> {
     behaviours: Vec<BehaviourJson<'a>>,
     exit_status: Vec<u8>,
     coverage: &'a Coverage,
+    risk: RiskJson<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     databases: Vec<DatabaseUse>,
     findings: [(); 0],
@@ -192,7 +195,7 @@ fn count_states(scan: &Scan<'_>) -> BTreeMap<&'static str, usize> {
 }
 
 /// Writes the whole document.
-pub fn write_json(scan: &Scan<'_>, findings: &[&Finding], statuses: &[ExitStatus], coverage: &Coverage, out: &mut dyn Write) -> io::Result<()> {
+pub fn write_json(scan: &Scan<'_>, findings: &[&Finding], statuses: &[ExitStatus], about: &About<'_>, out: &mut dyn Write) -> io::Result<()> {
     let document = Document {
         schema: "auditmill.findings/v1",
         inputs: scan.totals,
@@ -256,7 +259,8 @@ pub fn write_json(scan: &Scan<'_>, findings: &[&Finding], statuses: &[ExitStatus
         hidden_findings: scan.hidden,
         behaviours: behaviours_json(scan),
         exit_status: statuses.iter().map(|s| s.code()).collect(),
-        coverage,
+        coverage: about.coverage,
+        risk: risk_json(scan, about.risk),
         databases: addresses::databases(scan),
         findings: [],
     };

@@ -14,6 +14,7 @@ pub mod junit;
 pub mod lint;
 pub mod matches;
 pub mod parquet;
+pub mod risk;
 pub mod rules;
 pub mod sources;
 pub mod table;
@@ -21,6 +22,14 @@ pub mod timeline;
 pub mod write;
 
 use std::borrow::Cow;
+
+/// What outputs say beside the findings.
+pub struct About<'a> {
+    /// How complete the logs are.
+    pub coverage: &'a crate::finding::completeness::Coverage,
+    /// Whom to look at first.
+    pub risk: &'a crate::finding::risk::Risk,
+}
 
 /// Text for a terminal or one line of text: control and direction-changing characters are shown, not obeyed.
 pub fn printable(text: &str) -> Cow<'_, str> {

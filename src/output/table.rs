@@ -1,13 +1,14 @@
 //! The terminal: findings as a table, then a closing summary.
 
+use super::About;
 use super::behaviour::{fact_words, write_histories};
 use super::completeness::write_completeness;
+use super::risk::write_risk;
 use super::{grouped, printable, shorten};
 use crate::event::Column;
 use crate::event::time::{format_duration, format_time};
 use crate::finding::Finding;
 use crate::finding::addresses;
-use crate::finding::completeness::Coverage;
 use crate::finding::scan::{RuleState, Scan};
 use crate::rule::meta::Level;
 use comfy_table::{Cell, ContentArrangement, Table, presets};
@@ -108,7 +109,7 @@ pub fn trimmed(table: &Table) -> String {
 }
 
 /// Writes the closing summary.
-pub fn write_summary(scan: &Scan<'_>, findings: &[&Finding], coverage: &Coverage, took: Duration, style: Style, out: &mut dyn Write) -> io::Result<()> {
+pub fn write_summary(scan: &Scan<'_>, findings: &[&Finding], about: &About<'_>, took: Duration, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let t = scan.totals;
     let logs = scan.files.iter().filter(|f| !f.not_a_log).count();
     writeln!(
@@ -145,7 +146,7 @@ pub fn write_summary(scan: &Scan<'_>, findings: &[&Finding], coverage: &Coverage
             writeln!(out, "            warning: more than {} days from the newest event, addresses may have moved since", addresses::MAX_DAYS)?;
         }
     }
-    write_completeness(coverage, out)?;
+    write_completeness(about.coverage, out)?;
     let levels: Vec<String> = Level::ALL
         .iter()
         .map(|l| (l, findings.iter().filter(|f| scan.rules.rules[f.rule].meta.level == *l).count()))
@@ -170,8 +171,11 @@ pub fn write_summary(scan: &Scan<'_>, findings: &[&Finding], coverage: &Coverage
     }
     if !findings.is_empty() {
         writeln!(out, "Top rules   {}", top(rules))?;
-        writeln!(out, "Top users   {}", top(users))?;
+        if about.risk.users.is_some() {
+            writeln!(out, "Top users   {}", top(users))?;
+        }
     }
+    write_risk(scan, about.risk, out)?;
     let count = |f: &dyn Fn(&RuleState) -> bool| scan.states.iter().filter(|s| f(s)).count();
     let (could_not, not_applicable, not_assessable) = (
         count(&|s| matches!(s, RuleState::CouldNotMatch(_))),

@@ -102,7 +102,7 @@ pub fn answer(b: &Behaviour, facts: &[Fact], from: Option<i64>, to: Option<i64>,
                             let new: Vec<String> = texts(&fact.body, field).into_iter().filter(|v| !old.contains(v)).collect();
                             combined = combined.iter().flat_map(|p: &Vec<String>| new.iter().map(move |v| p.iter().chain([v]).cloned().collect())).collect();
                         }
-                        combined.into_iter().for_each(|c| drop(hits.entry(c).or_default().insert(fact.id.clone())));
+                        combined.into_iter().for_each(|c| hits.entry(c).or_default().extend([fact.id.clone()]));
                     }
                     out.findings.extend(hits.into_iter().map(|(values, ids)| (entity.clone(), ids, values)));
                 }
