@@ -6,7 +6,7 @@ use crate::diag::UserError;
 use crate::engine::behaviour::{Base, Behaved, FactValue, Hit, Learned, Part, Setting, Unready, behave};
 use crate::engine::gathered::IndexEntry;
 use crate::engine::plan::{Routing, route};
-use crate::event::time::{SECOND, format_duration, format_time};
+use crate::event::time::{DAY, SECOND, format_duration, format_time};
 use crate::finding::states::RuleState;
 use crate::rule::behaviour::{Behaviour, BehaviourKind, Learning};
 use crate::rule::{Body, FieldRef};
@@ -307,10 +307,7 @@ impl Scan<'_> {
     }
 
     fn too_little_history(&self, behaviour: &Behaviour, since: Option<i64>) -> String {
-        let wanted = match &behaviour.kind {
-            BehaviourKind::Dormant { after } => format!("it looks for an absence of {}", format_duration(*after)),
-            _ => format!("it learns for {}", learning_words(behaviour.learning)),
-        };
+        let wanted = history_words(behaviour);
         let last = self.period_span.map(|s| s.1);
         match (since, last) {
             (Some(since), Some(last)) => format!("not enough history: {wanted}, and the logs reach from {} to {}", format_time(since), format_time(last)),
@@ -319,11 +316,28 @@ impl Scan<'_> {
     }
 }
 
+/// What history a behaviour asks for, in words.
+pub fn history_words(behaviour: &Behaviour) -> String {
+    match &behaviour.kind {
+        BehaviourKind::Dormant { after } => format!("it looks for an absence of {}", span_words(*after)),
+        _ => format!("it learns for {}", learning_words(behaviour.learning)),
+    }
+}
+
 /// A learning period in words.
 pub fn learning_words(learning: Learning) -> String {
     match (learning.time, learning.events) {
         (0, events) => format!("{events} events"),
-        (time, 0) => format_duration(time),
-        (time, events) => format!("{} and {events} events", format_duration(time)),
+        (time, 0) => span_words(time),
+        (time, events) => format!("{} and {events} events", span_words(time)),
+    }
+}
+
+/// A span of a rule in words: whole days as days.
+pub fn span_words(micros: i64) -> String {
+    match micros % DAY {
+        0 if micros == DAY => "1 day".into(),
+        0 => format!("{} days", micros / DAY),
+        _ => format_duration(micros),
     }
 }

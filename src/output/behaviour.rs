@@ -4,7 +4,7 @@ use super::evidence::{push_json_text, push_number};
 use super::{grouped, printable, shorten};
 use crate::engine::behaviour::{Fact, FactValue, Unready};
 use crate::event::time::{format_duration, format_time};
-use crate::finding::behaviour::{Counts, History, learning_words};
+use crate::finding::behaviour::{Counts, History, history_words, learning_words, span_words};
 use crate::finding::scan::Scan;
 use crate::rule::Body;
 use crate::rule::behaviour::{Behaviour, BehaviourKind, Learning, Rarity};
@@ -23,7 +23,7 @@ pub fn behaviour_words(b: &Behaviour) -> String {
         BehaviourKind::Spike(v) => format!("at least {} events in {}, {} spreads above the usual", v.floor, format_duration(v.timespan), v.deviations),
         BehaviourKind::Silence(v) => format!("{} spreads below the usual of at least {} events in {}", v.deviations, v.floor, format_duration(v.timespan)),
         BehaviourKind::ImpossibleTravel { speed, distance } => format!("two places at least {distance} km apart, faster than {speed} km/h"),
-        BehaviourKind::Dormant { after } => format!("back after {}", format_duration(*after)),
+        BehaviourKind::Dormant { after } => format!("back after {}", span_words(*after)),
         BehaviourKind::OffHours { calendar: Some(c) } => format!("outside {}", c.describe()),
         BehaviourKind::OffHours { calendar: None } => "outside the site's calendar, which is not set".into(),
     };
@@ -192,11 +192,11 @@ pub fn write_histories(scan: &Scan<'_>, out: &mut dyn Write) -> io::Result<()> {
         let who = if behaviour.group_by.is_empty() { "the organisation".to_owned() } else { behaviour.group_by.join(", ") };
         writeln!(
             out,
-            "            {}: {} of {} by {who} not judged, {since}; it learns for {}",
+            "            {}: {} of {} by {who} not judged, {since}; {}",
             printable(&shorten(title, 60)),
             grouped(never.len() as u64),
             grouped(counts.judged + counts.not_judged),
-            learning_words(behaviour.learning)
+            history_words(behaviour)
         )?;
     }
     if lacking.len() > LINES {

@@ -119,7 +119,7 @@ fn a_return_is_one_after_an_absence_that_the_logs_can_show() {
     assert_eq!(seen.facts["last_seen"], "2024-01-15T10:00:00Z");
     assert!(run_events(&dormant, &[e("a", 0, "hit", "ana"), e("k", 30, "known", "ana"), e("b", 60, "hit", "ana")]).findings.is_empty(), "seen in between");
     let short = run_events(&dormant, &[e("a", 0, "hit", "ana"), e("b", 59, "hit", "ana")]);
-    assert!(matches!(&short.state, RuleState::NotAssessable(why) if why.contains("absence of 60 d")), "{:?}", short.state);
+    assert!(matches!(&short.state, RuleState::NotAssessable(why) if why.contains("absence of 60 days")), "{:?}", short.state);
 }
 
 #[test]
