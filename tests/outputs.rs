@@ -548,6 +548,9 @@ fn the_closing_summary() {
                 2 more of rules that only feed a correlation
     Top rules   Project Deleted (2), Failed Logins of One User (1)
     Top users   bob@acme.com (2), Ana@acme.com (1), ana@acme.com (1)
+    Look first  Ana@acme.com 20.0: Failed Logins of One User (high)
+                bob@acme.com 5.0: Project Deleted (medium x2)
+                203.0.113.7 25.0: Failed Logins of One User (high), Project Deleted (medium x2)
     Rules       3 loaded: 3 ran, 0 could not match, 0 not applicable, 0 not assessable; 0 not loaded, 0 skipped by status
     ");
 }

@@ -2,6 +2,7 @@
 
 use crate::common::{Place, own_rule_files, own_rules};
 use auditmill::event::time::parse_duration;
+use auditmill::rule::behaviour::{BehaviourKind, Rarity};
 use auditmill::rule::load::{RuleFile, load_rules};
 use auditmill::rule::meta::Expectation;
 use auditmill::rule::vars::Vars;
@@ -86,8 +87,20 @@ fn the_thresholds_of_the_variables_file_are_the_rules_own() {
     let set = load_rules(files, &lists_only);
     let mut named: BTreeSet<&str> = BTreeSet::new();
     for rule in &set.rules {
-        let Body::Correlation(c) = &rule.body else { continue };
         let name = rule.meta.name.as_deref().expect("a name");
+        if let Body::Behaviour(b) = &rule.body {
+            let limits: (Option<f64>, Option<i64>) = match &b.kind {
+                BehaviourKind::Spike(v) | BehaviourKind::Silence(v) => (Some(v.floor as f64), Some(v.timespan)),
+                BehaviourKind::RareValue { rarity: Rarity::FewerThan { limit, .. }, .. } => (Some(*limit as f64), None),
+                BehaviourKind::Dormant { after } => (None, Some(*after)),
+                _ => continue,
+            };
+            let own = vars.thresholds.get(name).unwrap_or_else(|| panic!("{name} has no threshold in vars.yml"));
+            assert_eq!((own.gte, own.timespan.as_deref().and_then(parse_duration)), limits, "{name}");
+            named.insert(name);
+            continue;
+        }
+        let Body::Correlation(c) = &rule.body else { continue };
         let own = vars.thresholds.get(name).unwrap_or_else(|| panic!("{name} has no threshold in vars.yml"));
         let gte: Vec<f64> = c.limits.iter().filter(|l| l.is_lower_bound()).map(|l| l.value).collect();
         assert_eq!(own.gte.into_iter().collect::<Vec<f64>>(), gte, "{name}: gte");

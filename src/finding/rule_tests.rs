@@ -46,29 +46,33 @@ pub fn run_tests(set: &RuleSet, files: &[RuleFile], vars: &Vars, sources: &Sourc
     let mut out = Vec::new();
     for (index, rule) in set.rules.iter().enumerate() {
         for test in &rule.meta.tests {
-            let failure = if test.lists.is_empty() {
+            let failure = if test.lists.is_empty() && test.calendar.is_none() {
                 run_one(set, index, test, sources)
             } else {
                 let mut with = vars.clone();
                 with.lists.extend(test.lists.iter().map(|(k, v)| (k.clone(), Some(v.clone()))));
+                match test.calendar.as_ref().map(|c| c.read()).transpose() {
+                    Ok(calendar) => with.calendar = calendar.or(with.calendar),
+                    Err(e) => {
+                        out.push(outcome(rule, test, Err(format!("calendar.{e}"))));
+                        continue;
+                    }
+                }
                 let again = load_rules_through(files.to_vec(), &with, set.loading.clone());
                 match again.rules.iter().position(|r| r.meta.id == rule.meta.id) {
                     Some(index) => run_one(&again, index, test, sources),
                     None => Err("the rule does not load with the test's lists".into()),
                 }
             };
-            let m = &rule.meta;
-            out.push(Outcome {
-                rule: m.title.clone(),
-                rule_id: m.id.clone(),
-                file: m.file.clone(),
-                line: m.line,
-                test: test.name.clone(),
-                failure: failure.err(),
-            });
+            out.push(outcome(rule, test, failure));
         }
     }
     out
+}
+
+fn outcome(rule: &Rule, test: &RuleTest, result: Result<(), String>) -> Outcome {
+    let m = &rule.meta;
+    Outcome { rule: m.title.clone(), rule_id: m.id.clone(), file: m.file.clone(), line: m.line, test: test.name.clone(), failure: result.err() }
 }
 
 fn run_one(set: &RuleSet, index: usize, test: &RuleTest, sources: &SourceSet) -> Result<(), String> {

@@ -126,6 +126,9 @@ pub struct RuleTest {
     /// Lists that are set for this test alone.
     #[serde(default)]
     pub lists: std::collections::BTreeMap<String, Vec<String>>,
+    /// The site's calendar for this test alone.
+    #[serde(default)]
+    pub calendar: Option<super::calendar::CalendarDocument>,
     /// What a database would say of addresses: `{"203.0.113.7": {country: DE, asn: "64500"}}`.
     #[serde(default)]
     pub enriched: std::collections::BTreeMap<String, std::collections::BTreeMap<String, String>>,

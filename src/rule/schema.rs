@@ -342,6 +342,7 @@ fn tests() -> Value {
             "expect": {"enum": ["match", "no_match"]},
             "source": {"type": "string", "description": "auditmill for event columns, or a source id"},
             "lists": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
+            "calendar": {"type": "object", "required": ["hours", "days", "zone"], "additionalProperties": false, "description": "The site's calendar for this test alone", "properties": {"hours": {"type": "string"}, "days": {"type": "string"}, "zone": {"type": "string"}, "holidays": {"type": "array", "items": {"type": "string"}}}},
             "enriched": {
                 "type": "object",
                 "description": "What a database would say of addresses; of all others it knows nothing. Without a kind an address counts as public",
