@@ -63,7 +63,7 @@ pub fn run(args: BaselineArgs) -> Outcome {
     let time = TimeArgs { to: args.to.clone(), tz: "UTC".into(), ..TimeArgs::default() };
     let asked = settings::period(&time)?;
     let sources = settings::load_sources(&args.input.sources)?;
-    let (rules, _) = settings::load_rule_set(&args.rules)?;
+    let rules = settings::load_rules_to_run(&args.rules)?;
     let before = settings::load_baseline(&args.baseline)?;
     let databases = settings::databases(&args.geo)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;

@@ -44,7 +44,7 @@ pub fn run(args: ReportArgs) -> Outcome {
     }
     let sources = settings::load_sources(&args.input.sources)?;
     let (scope, provenance) = settings::given(&args.completeness, &sources)?;
-    let rules = if about_event { RuleSet::default() } else { settings::load_rule_set(&args.rules)?.0 };
+    let rules = if about_event { RuleSet::default() } else { settings::load_rules_to_run(&args.rules)? };
     let baseline = settings::load_baseline(&args.baseline)?;
     let databases = settings::databases(&args.geo)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;

@@ -25,7 +25,7 @@ pub fn run(args: ScanArgs) -> Outcome {
     let asked = settings::period(&args.time)?;
     let sources = settings::load_sources(&args.input.sources)?;
     let (scope, provenance) = settings::given(&args.completeness, &sources)?;
-    let (rules, _) = settings::load_rule_set(&args.rules)?;
+    let rules = settings::load_rules_to_run(&args.rules)?;
     let baseline = settings::load_baseline(&args.baseline)?;
     let databases = settings::databases(&args.geo)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;

@@ -147,6 +147,13 @@ pub fn load_rule_set(args: &RuleArgs) -> Result<(RuleSet, Vars), UserError> {
     load_rule_files(args).map(|(set, vars, _)| (set, vars))
 }
 
+/// As [`load_rule_set`], for a run that does not ask for the rules' tests.
+pub fn load_rules_to_run(args: &RuleArgs) -> Result<RuleSet, UserError> {
+    let mut texts = read_rule_files(args)?;
+    texts.loading.without_tests = true;
+    load_texts(texts, args.strict).map(|(set, ..)| set)
+}
+
 /// The texts that a run's rules are loaded from.
 pub struct RuleTexts {
     /// Rule files.
@@ -159,9 +166,13 @@ pub struct RuleTexts {
 
 /// The rules of a run, the variables, and the files that the rules were loaded from.
 pub fn load_rule_files(args: &RuleArgs) -> Result<(RuleSet, Vars, Vec<RuleFile>), UserError> {
-    let RuleTexts { files, vars, loading } = read_rule_files(args)?;
+    load_texts(read_rule_files(args)?, args.strict)
+}
+
+fn load_texts(texts: RuleTexts, strict: bool) -> Result<(RuleSet, Vars, Vec<RuleFile>), UserError> {
+    let RuleTexts { files, vars, loading } = texts;
     let set = load_rules_through(files.clone(), &vars, loading);
-    set.check(args.strict)?;
+    set.check(strict)?;
     for (i, pipeline) in set.loading.pipelines.iter().enumerate().filter(|(i, _)| set.count_through(*i) == 0) {
         say(&format!("warning: pipeline {} ({}) applied to no rule: see its rule_conditions", i + 1, printable(&pipeline.file)));
     }
@@ -187,7 +198,7 @@ pub fn read_rule_files(args: &RuleArgs) -> Result<RuleTexts, UserError> {
     for path in args.rules.iter().filter(|c| *c != DEFAULT) {
         files.extend(rule_files_at(path)?);
     }
-    let loading = Loading { pipelines: load_pipelines(args)?, all_statuses: args.all_statuses };
+    let loading = Loading { pipelines: load_pipelines(args)?, all_statuses: args.all_statuses, without_tests: false };
     Ok(RuleTexts { files, vars, loading })
 }
 

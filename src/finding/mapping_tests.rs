@@ -41,7 +41,7 @@ pub fn run_tests(sources: &SourceSet, files: &[MappingFile]) -> Result<Vec<Outco
         let Some(mapping) = sources.mappings.iter().find(|m| m.file == file.file) else { continue };
         let lines: Vec<usize> =
             tree::read(&file.text, 1).ok().and_then(|root| root.get("tests").map(|e| e.value.members().iter().map(|n| n.line).collect())).unwrap_or_default();
-        for (i, value) in mapping.tests.iter().enumerate() {
+        for (i, value) in mapping.tests()?.iter().enumerate() {
             let line = lines.get(i).copied().unwrap_or(1);
             let parsed = parse(value, &mapping.id, i, line);
             out.push(Outcome {

@@ -13,8 +13,9 @@ use super::Finding;
 use super::scan::Scan;
 use crate::event::Column;
 use crate::event::value::fold_case;
+use crate::rule::FieldRef;
 use crate::rule::meta::Level;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// The formula in words, for outputs.
 pub const FORMULA: &str =
@@ -71,25 +72,41 @@ pub fn risk(scan: &Scan<'_>, findings: &[&Finding], with_users: bool) -> Risk {
 
 fn scores(scan: &Scan<'_>, findings: &[&Finding], column: Column) -> Vec<Score> {
     let level = |rule: usize| scan.rules.rules[rule].meta.level;
-    // Findings by rule and name; names differ in more than case.
-    let mut named: BTreeMap<usize, BTreeMap<String, u64>> = BTreeMap::new();
-    let mut spelled: BTreeMap<String, &str> = BTreeMap::new();
+    let Some(field) = scan.field(&FieldRef::Column(column)) else { return Vec::new() };
+    let (codes, dict) = (&scan.rows.columns[field], &scan.rows.dict);
+    // Spellings that differ in case are one name: each code is folded once. Of several the first in order is shown.
+    let mut name_of: Vec<Option<u32>> = vec![None; dict.len()];
+    let mut numbers: HashMap<String, u32> = HashMap::new();
+    let mut spelled: Vec<&str> = Vec::new();
+    // Findings by rule and name.
+    let mut named: BTreeMap<usize, HashMap<u32, u64>> = BTreeMap::new();
+    let mut here: Vec<u32> = Vec::new();
     for finding in findings.iter().filter(|f| weight(level(f.rule)) > 0.0) {
-        let texts: BTreeSet<&str> = finding.rows().iter().filter_map(|r| scan.column(column, *r)).collect();
-        let mut folded: BTreeSet<String> = BTreeSet::new();
-        for text in texts {
-            let key = fold_case(text).into_owned();
-            let known = spelled.entry(key.clone()).or_insert(text);
-            *known = (*known).min(text);
-            folded.insert(key);
+        here.clear();
+        for &row in finding.rows() {
+            let code = codes[row as usize];
+            let Some(text) = dict.text(code).filter(|t| !t.is_empty()) else { continue };
+            let number = *name_of[code as usize].get_or_insert_with(|| {
+                let number = *numbers.entry(fold_case(text).into_owned()).or_insert(spelled.len() as u32);
+                match spelled.get_mut(number as usize) {
+                    Some(known) => *known = (*known).min(text),
+                    None => spelled.push(text),
+                }
+                number
+            });
+            if here.last() != Some(&number) {
+                here.push(number);
+            }
         }
+        here.sort_unstable();
+        here.dedup();
         let of_rule = named.entry(finding.rule).or_default();
-        folded.into_iter().for_each(|name| *of_rule.entry(name).or_default() += 1);
+        here.iter().for_each(|name| *of_rule.entry(*name).or_default() += 1);
     }
-    let mut reasons: BTreeMap<&str, Vec<Reason>> = BTreeMap::new();
+    let mut reasons: BTreeMap<u32, Vec<Reason>> = BTreeMap::new();
     for (&rule, names) in &named {
         let shared_by = names.len() as u64;
-        for (name, &findings) in names {
+        for (&name, &findings) in names {
             reasons.entry(name).or_default().push(Reason { rule, findings, shared_by, points: weight(level(rule)) / (shared_by as f64).sqrt() });
         }
     }
@@ -98,7 +115,7 @@ fn scores(scan: &Scan<'_>, findings: &[&Finding], column: Column) -> Vec<Score> 
         .map(|(name, mut reasons)| {
             reasons.sort_by(|a, b| b.points.total_cmp(&a.points).then_with(|| scan.rules.rules[a.rule].meta.id.cmp(&scan.rules.rules[b.rule].meta.id)));
             let score = reasons.iter().map(|r| r.points).sum();
-            Score { name: spelled.get(name).map_or(name, |s| s).to_owned(), score, reasons }
+            Score { name: spelled[name as usize].to_owned(), score, reasons }
         })
         .collect();
     out.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.name.cmp(&b.name)));

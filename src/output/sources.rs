@@ -50,7 +50,7 @@ pub fn source_entry(mapping: &Mapping, built_in: bool) -> SourceEntry<'_> {
         names: mapping.known_actions.len(),
         alternatives: mapping.detect.len(),
         containers: &mapping.containers,
-        tests: mapping.tests.len(),
+        tests: mapping.tests().map_or(0, |t| t.len()),
         formats: formats(mapping),
         hash: &mapping.hash,
     }

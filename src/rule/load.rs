@@ -60,6 +60,8 @@ pub struct Loading {
     pub pipelines: Pipelines,
     /// Deprecated and unsupported rules are loaded too.
     pub all_statuses: bool,
+    /// The tests that rules carry are left unread: they are half of the text, and a scan does not ask for them.
+    pub without_tests: bool,
 }
 
 /// Loads every document of every file.
@@ -69,9 +71,9 @@ pub fn load_rules(files: Vec<RuleFile>, vars: &Vars) -> RuleSet {
 
 /// Loads every document of every file after the pipelines have rewritten it. A rule keeps the id and the hash of its file's text.
 pub fn load_rules_through(mut files: Vec<RuleFile>, vars: &Vars, loading: Loading) -> RuleSet {
-    let Loading { pipelines, all_statuses } = loading;
+    let Loading { pipelines, all_statuses, without_tests } = loading;
     files.sort_by(|a, b| a.file.cmp(&b.file));
-    let mut through = Through { references: References::default(), pipelines: &pipelines };
+    let mut through = Through { references: References::default(), pipelines: &pipelines, without_tests };
     if !pipelines.is_empty() {
         for file in &files {
             for value in split_documents(&file.text).iter().filter_map(|(_, text)| yaml_serde::from_str(text).ok()) {
@@ -145,7 +147,7 @@ pub fn load_rules_through(mut files: Vec<RuleFile>, vars: &Vars, loading: Loadin
     pipelines.digests().for_each(|d| digest.update(d));
     set.hash = hex(&digest.finalize())[..16].to_owned();
     set.link();
-    set.loading = Loading { pipelines, all_statuses };
+    set.loading = Loading { pipelines, all_statuses, without_tests };
     set
 }
 
@@ -153,6 +155,7 @@ pub fn load_rules_through(mut files: Vec<RuleFile>, vars: &Vars, loading: Loadin
 struct Through<'a> {
     pipelines: &'a Pipelines,
     references: References,
+    without_tests: bool,
 }
 
 impl RuleSet {
@@ -199,6 +202,22 @@ pub fn split_documents(text: &str) -> Vec<(usize, String)> {
     documents
 }
 
+/// A document without its `tests:` at the top level, and those alone; in both the lines keep their numbers.
+pub fn split_tests(text: &str) -> (String, String) {
+    let (mut rest, mut tests) = (String::with_capacity(text.len()), String::new());
+    let mut inside = false;
+    for line in text.split_inclusive('\n') {
+        let begins_key = line.starts_with(|c: char| c.is_ascii_alphabetic() || c == '"' || c == '\'');
+        if begins_key {
+            inside = line.starts_with("tests:");
+        }
+        let (of, other) = if inside { (&mut tests, &mut rest) } else { (&mut rest, &mut tests) };
+        of.push_str(line);
+        other.push('\n');
+    }
+    (rest, tests)
+}
+
 /// A document that loaded.
 enum Loaded {
     Rule(Box<Rule>),
@@ -217,10 +236,20 @@ impl Loaded {
 /// Loads one document; `None` when it is not a rule at all.
 fn load_document(text: &str, file: &RuleFile, line: usize, vars: &Vars, through: &Through<'_>) -> Result<Option<Loaded>, RuleProblem> {
     let problem = |line: usize, reason: String, help: Option<String>| RuleProblem { file: file.file.clone(), line, reason, help };
-    let value: Value = yaml_serde::from_str(text).map_err(|e| {
-        let at = e.location().map_or(line, |l| line + l.line().saturating_sub(1));
-        problem(at, format!("not valid YAML: {e}"), Some("check the indentation and quotes of this line".into()))
-    })?;
+    let whole = text;
+    let cut = through.without_tests.then(|| split_tests(text).0);
+    // What is no YAML without its tests is told of as it stands.
+    let shortened: Option<(&str, Value)> = cut.as_deref().and_then(|t| Some((t, yaml_serde::from_str(t).ok()?)));
+    let (text, value) = match shortened {
+        Some(read) => read,
+        None => (
+            text,
+            yaml_serde::from_str(text).map_err(|e| {
+                let at = e.location().map_or(line, |l| line + l.line().saturating_sub(1));
+                problem(at, format!("not valid YAML: {e}"), Some("check the indentation and quotes of this line".into()))
+            })?,
+        ),
+    };
     let Some(map) = value.as_mapping() else { return Ok(None) };
     let present: Vec<&str> = ["detection", "correlation", "filter", "behaviour"].into_iter().filter(|k| map.contains_key(*k)).collect();
     if map.contains_key("action") && !present.is_empty() {
@@ -247,7 +276,7 @@ fn load_document(text: &str, file: &RuleFile, line: usize, vars: &Vars, through:
     let changed =
         through.pipelines.transform(&value, &through.references, &file.file).map_err(|(reason, help)| problem(at(&format!("{kind}:")), reason, help))?;
     let Some(map) = changed.value.as_mapping() else { return Ok(None) };
-    let mut meta = read_meta(map, text, file, line).map_err(|r| problem(line, r, None))?;
+    let mut meta = read_meta(map, whole, file, line).map_err(|r| problem(line, r, None))?;
     meta.pipelines = changed.pipelines.clone();
     let body = if kind == "behaviour" {
         let parsed = map.get("behaviour").map(|v| parse_behaviour(v, vars));

@@ -23,7 +23,7 @@ impl From<StateArg> for State {
 
 pub fn run(args: &RulesCoverageArgs) -> Outcome {
     let sources = settings::load_sources(&args.input.sources)?;
-    let (rules, _) = settings::load_rule_set(&args.rules)?;
+    let rules = settings::load_rules_to_run(&args.rules)?;
     let databases = settings::databases(&args.geo)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;
     let bar = settings::progress(found.inputs.len(), &args.talk);

@@ -10,7 +10,7 @@ pub fn run(args: &SourcesTestArgs) -> Outcome {
     let sources = settings::load_sources(&args.sources)?;
     let files = settings::mapping_files(&args.sources)?;
     let outcomes = run_tests(&sources, &files)?;
-    let untested = sources.mappings.iter().filter(|m| m.tests.is_empty()).count();
+    let untested = sources.mappings.iter().filter(|m| m.tests().is_ok_and(|t| t.is_empty())).count();
     let tests = Tests {
         command: "sources test",
         outcomes: &outcomes,

@@ -10,6 +10,7 @@ use crate::event::time::parse_duration;
 use crate::event::value::fold_case;
 use crate::event::{CATEGORIES, Column};
 use crate::rule::detection::Detection;
+use crate::rule::load::split_tests;
 use crate::rule::sigma::parse_detections;
 use crate::rule::vars::Vars;
 use crate::source::names::{aliases, logsources};
@@ -17,7 +18,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Compiles a mapping file.
 pub fn mapping(text: &str, file: &str) -> Result<Mapping, String> {
-    let doc: Document = yaml_serde::from_str(text).map_err(|e| e.to_string())?;
+    // Tests are a third of the text, and only `sources test` asks for them.
+    let (without_tests, tests) = split_tests(text);
+    let doc: Document = yaml_serde::from_str(&without_tests).or_else(|_| yaml_serde::from_str(text)).map_err(|e| e.to_string())?;
     if doc.id.is_empty() || !doc.id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)) {
         return Err(format!("id: `{}`: use letters, digits, `_`, `-` and `.`", doc.id));
     }
@@ -89,7 +92,7 @@ pub fn mapping(text: &str, file: &str) -> Result<Mapping, String> {
         export_limits: doc.export_limits,
         classes,
         relayed: Vec::new(),
-        tests: doc.tests,
+        tests,
         id: doc.id,
         title: doc.title,
     })

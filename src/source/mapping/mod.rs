@@ -116,8 +116,8 @@ pub struct Mapping {
     pub classes: Vec<EventClass>,
     /// The other sources and their logsources, where the records are events that were mapped before and say of which source.
     pub relayed: Vec<(String, Vec<LogSource>)>,
-    /// The mapping's own tests, as written.
-    pub tests: Vec<yaml_serde::Value>,
+    /// The `tests:` section, as written.
+    tests: String,
 }
 
 impl Mapping {
@@ -126,6 +126,21 @@ impl Mapping {
         compile::mapping(text, file).map_err(|reason| {
             UserError::new(format!("{file}: {reason}")).help("sources/README.md tells what a mapping file may hold; `auditmill sources lint` checks it")
         })
+    }
+
+    /// The mapping's own tests; an error says why they are no list.
+    pub fn tests(&self) -> Result<Vec<yaml_serde::Value>, UserError> {
+        #[derive(Default, serde::Deserialize)]
+        #[serde(default)]
+        struct Section {
+            tests: Vec<yaml_serde::Value>,
+        }
+        if self.tests.trim().is_empty() {
+            return Ok(Vec::new());
+        }
+        yaml_serde::from_str(&self.tests)
+            .map(|s: Section| s.tests)
+            .map_err(|e| UserError::new(format!("{}: {e}", self.file)).help("`tests:` is a list, see sources/README.md"))
     }
 
     /// The path of this text that is read for its values, not for its JSON.
