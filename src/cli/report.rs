@@ -79,6 +79,7 @@ pub fn run(args: ReportArgs) -> Outcome {
     settings::say_period(&asked, &result, &args.talk);
     let coverage = coverage(&result, &Given { scope: scope.as_ref(), provenance: provenance.as_ref(), as_of: asked.as_of, zone });
     let findings: Vec<&Finding> = result.findings.iter().collect();
+    let risk = risk(&result, &findings, !args.no_user_scores);
     let rendered = if about_event {
         let id = args
             .around
@@ -98,6 +99,7 @@ pub fn run(args: ReportArgs) -> Outcome {
                 waiting: settings::waiting(),
                 show_secrets: args.show_secrets,
                 coverage: coverage.clone(),
+                risk: &risk,
             },
         )
         .map_err(UserError::new)?;
@@ -110,7 +112,6 @@ pub fn run(args: ReportArgs) -> Outcome {
     if !about_event {
         write_into(folder, FINDINGS_CSV, args.talk.force, |out| write_csv(&result, &findings, out))?;
     }
-    let risk = risk(&result, &findings, !args.no_user_scores);
     let about = About { coverage: &coverage, risk: &risk };
     let statuses = super::scan::statuses(&result, args.fail_on.map(Level::from));
     if !args.talk.quiet {

@@ -1,14 +1,16 @@
 //! Fills the compliance context from a scan.
 
 use super::context::*;
-use super::tables;
+use super::{tables, unusual};
 use crate::event::secrets::mask;
 use crate::event::time::{DAY, format_local, format_time, local_date};
 use crate::event::{Column, Outcome};
 use crate::finding::Finding;
 use crate::finding::addresses;
 use crate::finding::completeness::Coverage;
+use crate::finding::risk::Risk;
 use crate::finding::scan::{RuleState, Scan};
+use crate::output::behaviour::{fact_text, fact_words};
 use crate::output::json::{state_words, threshold};
 use crate::output::printable;
 use crate::rule::meta::Level;
@@ -37,6 +39,8 @@ pub struct Asked<'a> {
     pub show_secrets: bool,
     /// What is known of the completeness of the logs.
     pub coverage: Coverage,
+    /// Whom to look at first.
+    pub risk: &'a Risk,
 }
 
 /// Columns that the report needs.
@@ -117,6 +121,7 @@ pub fn context(scan: &Scan<'_>, asked: Asked<'_>) -> Result<ReportContext, Strin
             unknown: outcome(Outcome::Unknown),
         },
         findings,
+        unusual: unusual::context(scan, asked.risk, zone, asked.show_secrets),
         findings_csv: asked.findings_csv.into(),
         rules,
         waiting: asked.waiting,
@@ -207,6 +212,18 @@ fn files(scan: &Scan<'_>) -> Vec<FileContext> {
     out
 }
 
+/// What a behaviour rule saw and knew, in one line.
+fn facts_line(f: &Finding, show_secrets: bool) -> String {
+    let get = |name: &str| f.facts.iter().find(|x| x.name == name).map(|x| fact_text(&x.value));
+    let mut parts = vec![fact_words(&f.facts)];
+    if let (Some(since), Some(events)) = (get("known_since"), get("events_before")) {
+        parts.push(format!("known since {since} by {events} events"));
+    }
+    let line = parts.into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join("; ");
+    let shown = if show_secrets { line.as_str().into() } else { mask(&line).0 };
+    printable(&shown).into_owned()
+}
+
 fn finding(scan: &Scan<'_>, f: &Finding, zone: chrono_tz::Tz, show_secrets: bool, masked: &mut usize) -> FindingContext {
     let meta = &scan.rules.rules[f.rule].meta;
     let mut text = |c: Column, row: u32| {
@@ -240,6 +257,7 @@ fn finding(scan: &Scan<'_>, f: &Finding, zone: chrono_tz::Tz, show_secrets: bool
     FindingContext {
         addresses: addresses.iter().map(|a| printable(&format!("{}: {}", a.ip, a.words())).into_owned()).collect(),
         more_addresses,
+        facts: facts_line(f, show_secrets),
         anchor: f.id.to_lowercase(),
         id: f.id.clone(),
         rule_id: meta.id.clone(),

@@ -29,6 +29,7 @@ pub struct ReportContext {
     pub waiting: Vec<String>,
     pub tables: Vec<TableContext>,
     pub charts: ChartsContext,
+    pub unusual: UnusualContext,
     pub limits: Vec<String>,
 }
 
@@ -159,6 +160,8 @@ pub struct FindingContext {
     pub last: String,
     pub first_local: String,
     pub last_local: String,
+    /// What a behaviour rule saw, in a few words; empty for other rules.
+    pub facts: String,
     pub count: usize,
     pub events: Vec<EventContext>,
     pub shown: usize,
@@ -296,4 +299,52 @@ pub fn by_count<K: Ord + Clone>(counts: &BTreeMap<K, u64>) -> Vec<(K, u64)> {
     let mut list: Vec<(K, u64)> = counts.iter().map(|(k, n)| (k.clone(), *n)).collect();
     list.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     list
+}
+
+/// What is unusual: tables, and a drawing of the users to look at first.
+#[derive(Debug, Serialize)]
+pub struct UnusualContext {
+    /// How scores are made, in words.
+    pub formula: &'static str,
+    pub tables: Vec<TableContext>,
+    pub strip: StripContext,
+}
+
+/// A drawing with one lane for each user; all measures are in its own units.
+#[derive(Debug, Serialize)]
+pub struct StripContext {
+    pub width: f64,
+    pub height: f64,
+    /// Where the time axis begins.
+    pub labels: f64,
+    pub from: String,
+    pub to: String,
+    pub lanes: Vec<LaneContext>,
+}
+
+/// One user's time.
+#[derive(Debug, Serialize)]
+pub struct LaneContext {
+    pub y: f64,
+    pub name: String,
+    pub short: String,
+    pub score: String,
+    pub ticks: Vec<TickContext>,
+    pub marks: Vec<MarkContext>,
+}
+
+/// Ordinary events of a stretch of time.
+#[derive(Debug, Serialize)]
+pub struct TickContext {
+    pub x: f64,
+    pub height: f64,
+}
+
+/// A finding: its level tells the shape.
+#[derive(Debug, Clone, Serialize)]
+pub struct MarkContext {
+    pub x: f64,
+    pub level: &'static str,
+    pub anchor: String,
+    pub title: String,
 }

@@ -5,3 +5,4 @@ pub mod context;
 pub mod incident;
 pub mod render;
 pub mod tables;
+mod unusual;
