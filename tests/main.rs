@@ -27,4 +27,5 @@ mod renaming;
 mod rows;
 mod rule_tools;
 mod sources;
+mod unusual;
 mod vendors;

@@ -245,7 +245,8 @@ impl Page<'_, '_> {
             }
         }
         let mut marks: Vec<Vec<MarkContext>> = vec![Vec::new(); users.len()];
-        for finding in &scan.findings {
+        // Most severe last: it is drawn above the others.
+        for finding in scan.findings.iter().rev() {
             let meta = &scan.rules.rules[finding.rule].meta;
             if meta.level == Level::Informational {
                 continue;
@@ -272,7 +273,7 @@ impl Page<'_, '_> {
             Some(LaneContext {
                 y: LANE * i as f64,
                 name,
-                short: printable(&crate::output::shorten(&user.name, 30)).into_owned(),
+                short: printable(&crate::output::shorten(&user.name, 24)).into_owned(),
                 score: format!("{:.1}", user.score),
                 ticks: ticks.collect(),
                 marks,

@@ -174,6 +174,6 @@ fn against_baseline(case: &Case, rules: &auditmill::rule::load::RuleSet, period:
 
 #[test]
 fn behaviours_are_those_of_the_reference() {
-    let mut runner = generator("behaviours", 1500);
+    let mut runner = generator("behaviours", 800);
     runner.run(&cases(), |case| check(&case)).unwrap_or_else(|e| panic!("{e}"));
 }

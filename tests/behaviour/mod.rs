@@ -8,7 +8,8 @@
 //! - **Null.** An event without any value of the entity, or of a field that the rule looks at, is left out and counted. It
 //!   makes nobody known.
 //! - **A value is learnt when it is seen**, be it judged or not: it fires once.
-//! - **Windows** of a volume are aligned to 1970; a window without any event in the logs is a gap and not a zero.
+//! - **Windows** of a volume are aligned to 1970; a window without any event in the logs is a gap and not a zero. A
+//!   spike lies above every earlier window, too.
 
 mod baseline;
 mod decisions;

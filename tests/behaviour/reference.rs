@@ -169,10 +169,16 @@ pub fn answer(b: &Behaviour, facts: &[Fact], from: Option<i64>, to: Option<i64>,
                     }
                     let usual = usual(&mine, covered, w, *span);
                     let (median, spread) = usual;
+                    let earlier = mine.iter().filter(|f| !f.known_only && f.time < w).map(|f| f.time - f.time.rem_euclid(*span));
+                    let most = earlier.fold(std::collections::BTreeMap::new(), |mut n: std::collections::BTreeMap<i64, usize>, w| {
+                        *n.entry(w).or_default() += 1;
+                        n
+                    });
+                    let most = most.into_values().max().unwrap_or_default();
                     let mut in_order = of(w);
                     in_order.sort_by_key(|f| f.time);
                     // The first event by which there are too many.
-                    let crossing = (1..=in_order.len()).find(|n| *n as u64 >= *floor && *n as f64 > median + deviations * spread);
+                    let crossing = (1..=in_order.len()).find(|n| *n as u64 >= *floor && *n as f64 > median + deviations * spread && *n > most);
                     if crossing.is_some_and(|n| inside(in_order[n - 1].time)) {
                         out.findings.insert((entity.clone(), judged.iter().map(|f| f.id.clone()).collect(), vec![time_text(w)]));
                     }

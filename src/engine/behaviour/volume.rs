@@ -5,7 +5,8 @@
 //! events only counts as 0. Of their counts the median is the usual; the spread is the greatest of 1.4826 times the median
 //! absolute deviation (which is the standard deviation where counts are normal), the square root of the median (where events
 //! come independently) and 1. A spike is a count of at least `floor` that lies more than `deviations` spreads above the
-//! usual, silence one that lies more below it where the usual is at least `floor`.
+//! usual, and above every earlier window: what was reached before is learnt, so that work in bursts fires once. Silence is a
+//! count that lies more than `deviations` spreads below the usual, where that is at least `floor`.
 
 use super::{Entry, Fact, Subject};
 use crate::event::time::format_time;
@@ -26,6 +27,11 @@ impl Counts {
             *self.by_count.entry(count).or_default() += 1;
             self.nonzero += 1;
         }
+    }
+
+    /// The greatest count of a window.
+    fn most(&self) -> u64 {
+        self.by_count.keys().next_back().copied().unwrap_or_default()
     }
 
     /// Median and spread over so many windows.
@@ -104,7 +110,7 @@ pub fn judge_spike(subject: &mut Subject<'_>, volume: &Volume) {
             let (usual, spread) = counts.usual(windows);
             let most = usual + volume.deviations * spread;
             // The count at which it became one.
-            let needed = volume.floor.max(most.floor() as u64 + 1);
+            let needed = volume.floor.max(most.floor() as u64 + 1).max(counts.most() + 1);
             let crossing = needed.checked_sub(before + 1).and_then(|n| judged.get(n as usize)).filter(|e| subject.is_judged(e.time));
             if count >= needed
                 && let Some(crossing) = crossing
