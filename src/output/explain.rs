@@ -13,7 +13,7 @@ use crate::rule::vars::Vars;
 use crate::rule::{Body, Rule, Taxonomy};
 use crate::source::SourceSet;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 /// What is explained.
@@ -75,6 +75,8 @@ struct ListDocument {
     name: String,
     /// None: the list is not set.
     entries: Option<usize>,
+    /// Without entries the rule is not assessable; else the list then holds nothing.
+    required: bool,
 }
 
 #[derive(Serialize)]
@@ -134,13 +136,17 @@ fn fields_of(set: &RuleSet, rule: &Rule) -> Vec<String> {
 }
 
 fn lists(subject: &Subject<'_>) -> Vec<ListDocument> {
-    let mut names = BTreeSet::new();
+    let mut names: BTreeMap<String, bool> = BTreeMap::new();
     for base in detections_of(subject.set, subject.rule) {
         if let Body::Detection(d) = &base.body {
-            names.extend(lists_of(base, d));
+            for name in lists_of(base, d) {
+                let required = base.meta.needs_lists.contains(&name) || base.meta.unset_list.as_ref() == Some(&name);
+                *names.entry(name).or_default() |= required;
+            }
         }
     }
-    names.into_iter().map(|name| ListDocument { entries: subject.vars.list(&name).map(<[String]>::len).filter(|n| *n > 0), name }).collect()
+    let entries = |name: &str| subject.vars.list(name).map(<[String]>::len).filter(|n| *n > 0);
+    names.into_iter().map(|(name, required)| ListDocument { entries: entries(&name), name, required }).collect()
 }
 
 /// Writes the document.
@@ -289,7 +295,8 @@ fn documentation(subject: &Subject<'_>, style: Style, out: &mut dyn Write) -> io
     for list in lists(subject) {
         let state = match list.entries {
             Some(n) => format!("{n} {}", if n == 1 { "entry" } else { "entries" }),
-            None => format!("not set, so the rule is not assessable; {}", how_to_give(&list.name)),
+            None if list.required => format!("not set, so the rule is not assessable; {}", how_to_give(&list.name)),
+            None => format!("empty: nothing is left out by it; {}", how_to_give(&list.name)),
         };
         row("List", &format!("{}: {state}", list.name))?;
     }
