@@ -376,7 +376,7 @@ impl<'p> Batch<'p> {
         if let Some(&holds) = self.selected.get(key.as_slice()) {
             return holds;
         }
-        let holds = selection.holds(&RowFields(&BatchRow { batch: self, row }, &plan.mapping));
+        let holds = selection.holds(&RowFields(&BatchRow { batch: self, row }, plan.mapping.reading()));
         self.selected.insert(key.into(), holds);
         holds
     }
@@ -395,7 +395,7 @@ impl<'p> Batch<'p> {
     /// what is wrong with it.
     pub fn time(&self, row: u32) -> Result<Instant, Option<(&str, NoTime)>> {
         let mut wrong = None;
-        for (&field, how) in self.plan.time.iter().zip(&self.plan.mapping.time) {
+        for (&field, how) in self.plan.time.iter().zip(&self.plan.mapping.reading().time) {
             let Some(text) = self.text(field, row).filter(|t| !t.is_empty()) else { continue };
             match how.read(text) {
                 Ok(instant) => return Ok(instant),
@@ -407,7 +407,7 @@ impl<'p> Batch<'p> {
 
     /// The text that a row's time was read from, and the zone that was assumed for it.
     pub fn time_text(&self, row: u32) -> Option<(&str, Option<chrono_tz::Tz>)> {
-        self.plan.time.iter().zip(&self.plan.mapping.time).find_map(|(&field, how)| {
+        self.plan.time.iter().zip(&self.plan.mapping.reading().time).find_map(|(&field, how)| {
             let text = self.text(field, row)?;
             let instant = how.read(text).ok()?;
             Some((text, instant.zone_assumed.then_some(how.zone)))
@@ -478,7 +478,7 @@ impl<'p> Batch<'p> {
                 }
             },
             Filled::Expr(index) => {
-                let expr = &plan.mapping.columns[index].expr;
+                let expr = &plan.mapping.reading().columns[index].expr;
                 self.compute_memo(id, &field.inputs, &|batch, row| batch.eval(expr, row));
             }
         }
@@ -512,7 +512,7 @@ impl<'p> Batch<'p> {
     }
 
     fn eval(&self, expr: &Expr, row: u32) -> Option<(Kind, String)> {
-        expr.eval(&BatchRow { batch: self, row }, &self.plan.mapping)
+        expr.eval(&BatchRow { batch: self, row }, self.plan.mapping.reading())
     }
 
     /// Fills a column by a pure function of its inputs, evaluated once for each distinct tuple of input codes.
@@ -604,7 +604,7 @@ impl<'p> Batch<'p> {
     /// For each row of the chunk a bit for each event class of the source that it is of; empty where it has none.
     pub fn classes(&mut self) -> Vec<u64> {
         let plan = self.plan;
-        if plan.mapping.classes.is_empty() {
+        if plan.mapping.reading().classes.is_empty() {
             return Vec::new();
         }
         let mut out = vec![0; self.rows as usize];
@@ -613,7 +613,7 @@ impl<'p> Batch<'p> {
             // Keys of the alternatives of `detect` are told apart from these.
             let id = u32::MAX - *class as u32;
             for (row, mask) in (0..self.rows).zip(&mut out) {
-                *mask |= u64::from(self.holds(id, &plan.mapping.classes[*class].when, fields, row)) << class;
+                *mask |= u64::from(self.holds(id, &plan.mapping.reading().classes[*class].when, fields, row)) << class;
             }
         }
         out
@@ -632,7 +632,7 @@ impl<'p> Batch<'p> {
             return self.text(id, row).map(Cow::Borrowed);
         }
         let Filled::Expr(index) = self.plan.fields[id as usize].filled else { return None };
-        let column = &self.plan.mapping.columns[index];
+        let column = &self.plan.mapping.reading().columns[index];
         if let (Expr::Path(_), [only]) = (&column.expr, self.plan.fields[id as usize].inputs.as_slice()) {
             return self.text(*only, row).filter(|t| !t.is_empty()).map(Cow::Borrowed);
         }

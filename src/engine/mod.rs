@@ -11,6 +11,7 @@ mod late;
 mod masks;
 pub mod merge;
 pub mod plan;
+pub mod plans;
 mod queue;
 pub mod run;
 pub mod tally;

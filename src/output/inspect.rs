@@ -63,8 +63,8 @@ struct FileSourceJson<'a> {
 #[derive(Serialize)]
 struct AlternativeJson<'a> {
     number: usize,
-    has: Vec<&'a str>,
-    without: Vec<&'a str>,
+    has: &'a [String],
+    without: &'a [String],
     #[serde(rename = "where")]
     has_where: bool,
 }
@@ -171,8 +171,7 @@ fn file_json<'a>(i: &'a Inspection<'_>, f: &'a InspectedFile) -> FileJson<'a> {
     let alternative = |a: &Alternative| {
         let mapping = &i.sources.mappings[a.source];
         let detect = &mapping.detect[a.number - 1];
-        let paths = |list: &[usize]| list.iter().map(|p| mapping.paths[*p].path.as_str()).collect();
-        AlternativeJson { number: a.number, has: paths(&detect.has), without: paths(&detect.without), has_where: detect.selection.is_some() }
+        AlternativeJson { number: a.number, has: &detect.has, without: &detect.without, has_where: detect.selection.is_some() }
     };
     FileJson {
         name: &r.name,
@@ -344,16 +343,15 @@ fn counted(n: u64, what: &str) -> String {
 fn alternative_words(i: &Inspection<'_>, a: &Alternative) -> String {
     let mapping = &i.sources.mappings[a.source];
     let detect = &mapping.detect[a.number - 1];
-    let paths = |list: &[usize]| list.iter().map(|p| mapping.paths[*p].path.as_str()).collect::<Vec<_>>().join(", ");
     let mut parts = Vec::new();
     if !detect.has.is_empty() {
-        parts.push(format!("has {}", paths(&detect.has)));
+        parts.push(format!("has {}", detect.has.join(", ")));
     }
     if detect.selection.is_some() {
         parts.push("its where holds".into());
     }
     if !detect.without.is_empty() {
-        parts.push(format!("without {}", paths(&detect.without)));
+        parts.push(format!("without {}", detect.without.join(", ")));
     }
     format!("alternative {}: {}", a.number, parts.join("; "))
 }
