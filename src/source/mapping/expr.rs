@@ -21,14 +21,14 @@ pub enum Convert {
     Lower,
     /// Without blanks at its ends.
     Trim,
-    /// The first item of a comma list.
-    FirstItem,
     /// Without one pair of square brackets around it.
     TrimBrackets,
     /// `true` or `false`, else null.
     Bool,
     /// What follows the last `/` or `:`.
     LastSegment,
+    /// The first item of a comma list.
+    FirstItem,
 }
 
 /// An expression that gives a column's value.

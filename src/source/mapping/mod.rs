@@ -3,7 +3,7 @@
 mod compile;
 pub mod expr;
 mod select;
-mod spec;
+pub(super) mod spec;
 pub mod times;
 
 use crate::diag::UserError;
