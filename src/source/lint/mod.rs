@@ -446,11 +446,11 @@ fn map_entry(report: &mut Report<'_>, entry: &Node, activities: &Activities) {
     known_activity(report, &name, named.line, activities);
     let Some(known) = activities.0.get(&name) else { return };
     match entry.text_of("category") {
-        Some(c) if c == known.category || !CATEGORIES.contains(&c) => {}
+        Some(c) if known.categories().any(|k| k == c) || !CATEGORIES.contains(&c) => {}
         Some(c) => report.add(
             Check::CategoryDiffers,
             entry.get("category").map_or(named.line, |e| e.line),
-            format!("`{}` is of the category {}, not {c}", shown(&name), known.category),
+            format!("`{}` is of the category {}, not {c}", shown(&name), known.categories().collect::<Vec<_>>().join(" or ")),
             format!("write `category: {}`", known.category),
         ),
         None => report.add(
