@@ -4,6 +4,7 @@ use super::addresses::Addresses;
 use super::field::{FieldState, UNKNOWN};
 use super::late::LateColumns;
 use super::masks::Masks;
+use super::parsed::Parsed;
 use super::plan::{AtomId, DetectPlan, Filled, SourcePlan};
 use crate::enrich;
 use crate::event::derived::Derived;
@@ -63,6 +64,7 @@ pub struct Batch<'p> {
     /// Whether the selection of an alternative holds, by its number and the codes of its fields.
     selected: HashMap<Box<[u32]>, bool, RandomState>,
     addresses: Addresses,
+    parsed: Parsed,
     /// The records are as they are to be read: none is to be written anew.
     pub settled: bool,
     epoch: u32,
@@ -147,6 +149,7 @@ impl<'p> Batch<'p> {
             masks: Masks::default(),
             selected: HashMap::default(),
             addresses: Addresses::new(plan.databases.clone()),
+            parsed: Parsed::default(),
             settled: false,
             epoch: 0,
         }
@@ -271,6 +274,7 @@ impl<'p> Batch<'p> {
             self.selected.clear();
         }
         self.epoch += u32::from(too_large);
+        self.parsed.clear();
         self.direct_rows.iter_mut().for_each(Vec::clear);
         self.arena.clear();
         self.rows = 0;
@@ -660,6 +664,16 @@ impl Row for BatchRow<'_, '_> {
         if let Some(field) = self.batch.plan.path_fields[path] {
             self.batch.each_value(field, self.row, found);
         }
+    }
+
+    fn json(&self, path: PathId, found: &mut dyn FnMut(&serde_json::Value)) {
+        let Some(field) = self.batch.plan.path_fields[path] else { return };
+        self.batch.each_code(field, self.row, &mut |code| {
+            let value = self.batch.value(field, code).filter(|v| v.kind == Kind::Json);
+            if let Some(json) = value.and_then(|v| self.batch.parsed.get(field, code, v.text)) {
+                found(&json);
+            }
+        });
     }
 
     fn column(&self, column: Column, found: &mut dyn FnMut(Value<'_>)) {

@@ -10,6 +10,7 @@ pub mod gathered;
 mod late;
 mod masks;
 pub mod merge;
+mod parsed;
 pub mod plan;
 pub mod plans;
 mod queue;

@@ -106,6 +106,8 @@ pub struct Steps {
 pub trait Row {
     /// The values at a path, elements of arrays one by one.
     fn values(&self, path: PathId, found: &mut dyn FnMut(Value<'_>));
+    /// The objects and arrays at a path, of which the JSON text is read.
+    fn json(&self, path: PathId, found: &mut dyn FnMut(&Json));
     /// A column computed before.
     fn column(&self, column: Column, found: &mut dyn FnMut(Value<'_>));
 }
@@ -140,13 +142,7 @@ impl Fields for RowFields<'_> {
 
 /// Calls `found` with each scalar that steps inside the JSON at a path lead to.
 fn select_values(row: &dyn Row, path: PathId, steps: &[Step], found: &mut dyn FnMut(Value<'_>)) {
-    row.values(path, &mut |v| {
-        if v.kind == Kind::Json
-            && let Ok(json) = serde_json::from_str(v.text)
-        {
-            select_scalars(&json, steps, found);
-        }
-    });
+    row.json(path, &mut |json| select_scalars(json, steps, found));
 }
 
 /// As the engine reads a path with brackets, over a whole record.
