@@ -1,5 +1,6 @@
 //! `inspect`: what was made of each file, as text that fits a narrow terminal and as `auditmill.inspect/v1`.
 
+use super::json::{CountsJson, ReasonsJson};
 use super::rules::wrap;
 use super::table::{Style, bold, faint};
 use super::{grouped, printable, shorten};
@@ -42,14 +43,10 @@ struct FileJson<'a> {
     containers: Vec<&'a str>,
     sources: Vec<FileSourceJson<'a>>,
     records: u64,
-    read: u64,
-    accepted: u64,
-    rejected: u64,
-    duplicates: u64,
-    first: Option<String>,
-    last: Option<String>,
-    reasons: Vec<ReasonJson<'a>>,
-    more_reasons: u64,
+    #[serde(flatten)]
+    counts: CountsJson,
+    #[serde(flatten)]
+    reasons: ReasonsJson<'a>,
     nearest: Vec<NearestJson<'a>>,
 }
 
@@ -77,12 +74,6 @@ struct NearestJson<'a> {
     missing: &'a [String],
     unwanted: &'a [String],
     where_holds: bool,
-}
-
-#[derive(Serialize)]
-struct ReasonJson<'a> {
-    record: Option<u32>,
-    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -187,14 +178,8 @@ fn file_json<'a>(i: &'a Inspection<'_>, f: &'a InspectedFile) -> FileJson<'a> {
             })
             .collect(),
         records: f.records,
-        read: r.read,
-        accepted: r.accepted(),
-        rejected: r.rejected,
-        duplicates: r.duplicates,
-        first: r.span.map(|s| format_time(s.0)),
-        last: r.span.map(|s| format_time(s.1)),
-        reasons: r.reasons.iter().map(|(record, reason)| ReasonJson { record: *record, reason }).collect(),
-        more_reasons: r.more_reasons,
+        counts: CountsJson::of(r),
+        reasons: ReasonsJson::of(r),
         nearest: f
             .nearest
             .iter()
