@@ -94,11 +94,12 @@ pub fn load_sources(chosen: &[String]) -> Result<SourceSet, UserError> {
     let all = chosen.is_empty() || chosen.iter().any(|c| c == DEFAULT);
     // What exports wrap around records does not depend on whose they are: own sources come in the same wrappers.
     let own = embedded(&SOURCES, &YAML).into_iter().filter(|(n, _)| all || n == CONTAINERS_FILE);
-    let mut files: Vec<(String, String)> = own.map(|(n, t)| (format!("sources/{n}"), t)).collect();
+    let built_in: Vec<(String, String)> = own.map(|(n, t)| (format!("sources/{n}"), t)).collect();
+    let mut files: Vec<(String, String)> = Vec::new();
     for path in chosen.iter().filter(|c| *c != DEFAULT) {
         files.extend(on_disk(path, &YAML)?.into_iter().map(|(n, t, named)| (whole(path, n, named), t)));
     }
-    SourceSet::load(&files)
+    SourceSet::load_beside(&built_in, &files)
 }
 
 /// The mapping files of a run, without those that stand beside them.

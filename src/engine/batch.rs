@@ -4,6 +4,7 @@ use super::addresses::Addresses;
 use super::field::{FieldState, UNKNOWN};
 use super::late::LateColumns;
 use super::masks::Masks;
+use super::parsed::Parsed;
 use super::plan::{AtomId, DetectPlan, Filled, SourcePlan};
 use crate::enrich;
 use crate::event::derived::Derived;
@@ -63,6 +64,7 @@ pub struct Batch<'p> {
     /// Whether the selection of an alternative holds, by its number and the codes of its fields.
     selected: HashMap<Box<[u32]>, bool, RandomState>,
     addresses: Addresses,
+    parsed: Parsed,
     /// The records are as they are to be read: none is to be written anew.
     pub settled: bool,
     epoch: u32,
@@ -147,6 +149,7 @@ impl<'p> Batch<'p> {
             masks: Masks::default(),
             selected: HashMap::default(),
             addresses: Addresses::new(plan.databases.clone()),
+            parsed: Parsed::default(),
             settled: false,
             epoch: 0,
         }
@@ -271,6 +274,7 @@ impl<'p> Batch<'p> {
             self.selected.clear();
         }
         self.epoch += u32::from(too_large);
+        self.parsed.clear();
         self.direct_rows.iter_mut().for_each(Vec::clear);
         self.arena.clear();
         self.rows = 0;
@@ -376,7 +380,7 @@ impl<'p> Batch<'p> {
         if let Some(&holds) = self.selected.get(key.as_slice()) {
             return holds;
         }
-        let holds = selection.holds(&RowFields(&BatchRow { batch: self, row }, &plan.mapping));
+        let holds = selection.holds(&RowFields(&BatchRow { batch: self, row }, plan.mapping.reading()));
         self.selected.insert(key.into(), holds);
         holds
     }
@@ -395,7 +399,7 @@ impl<'p> Batch<'p> {
     /// what is wrong with it.
     pub fn time(&self, row: u32) -> Result<Instant, Option<(&str, NoTime)>> {
         let mut wrong = None;
-        for (&field, how) in self.plan.time.iter().zip(&self.plan.mapping.time) {
+        for (&field, how) in self.plan.time.iter().zip(&self.plan.mapping.reading().time) {
             let Some(text) = self.text(field, row).filter(|t| !t.is_empty()) else { continue };
             match how.read(text) {
                 Ok(instant) => return Ok(instant),
@@ -407,7 +411,7 @@ impl<'p> Batch<'p> {
 
     /// The text that a row's time was read from, and the zone that was assumed for it.
     pub fn time_text(&self, row: u32) -> Option<(&str, Option<chrono_tz::Tz>)> {
-        self.plan.time.iter().zip(&self.plan.mapping.time).find_map(|(&field, how)| {
+        self.plan.time.iter().zip(&self.plan.mapping.reading().time).find_map(|(&field, how)| {
             let text = self.text(field, row)?;
             let instant = how.read(text).ok()?;
             Some((text, instant.zone_assumed.then_some(how.zone)))
@@ -478,7 +482,7 @@ impl<'p> Batch<'p> {
                 }
             },
             Filled::Expr(index) => {
-                let expr = &plan.mapping.columns[index].expr;
+                let expr = &plan.mapping.reading().columns[index].expr;
                 self.compute_memo(id, &field.inputs, &|batch, row| batch.eval(expr, row));
             }
         }
@@ -512,7 +516,7 @@ impl<'p> Batch<'p> {
     }
 
     fn eval(&self, expr: &Expr, row: u32) -> Option<(Kind, String)> {
-        expr.eval(&BatchRow { batch: self, row }, &self.plan.mapping)
+        expr.eval(&BatchRow { batch: self, row }, self.plan.mapping.reading())
     }
 
     /// Fills a column by a pure function of its inputs, evaluated once for each distinct tuple of input codes.
@@ -604,7 +608,7 @@ impl<'p> Batch<'p> {
     /// For each row of the chunk a bit for each event class of the source that it is of; empty where it has none.
     pub fn classes(&mut self) -> Vec<u64> {
         let plan = self.plan;
-        if plan.mapping.classes.is_empty() {
+        if plan.mapping.reading().classes.is_empty() {
             return Vec::new();
         }
         let mut out = vec![0; self.rows as usize];
@@ -613,7 +617,7 @@ impl<'p> Batch<'p> {
             // Keys of the alternatives of `detect` are told apart from these.
             let id = u32::MAX - *class as u32;
             for (row, mask) in (0..self.rows).zip(&mut out) {
-                *mask |= u64::from(self.holds(id, &plan.mapping.classes[*class].when, fields, row)) << class;
+                *mask |= u64::from(self.holds(id, &plan.mapping.reading().classes[*class].when, fields, row)) << class;
             }
         }
         out
@@ -632,7 +636,7 @@ impl<'p> Batch<'p> {
             return self.text(id, row).map(Cow::Borrowed);
         }
         let Filled::Expr(index) = self.plan.fields[id as usize].filled else { return None };
-        let column = &self.plan.mapping.columns[index];
+        let column = &self.plan.mapping.reading().columns[index];
         if let (Expr::Path(_), [only]) = (&column.expr, self.plan.fields[id as usize].inputs.as_slice()) {
             return self.text(*only, row).filter(|t| !t.is_empty()).map(Cow::Borrowed);
         }
@@ -660,6 +664,16 @@ impl Row for BatchRow<'_, '_> {
         if let Some(field) = self.batch.plan.path_fields[path] {
             self.batch.each_value(field, self.row, found);
         }
+    }
+
+    fn json(&self, path: PathId, found: &mut dyn FnMut(&serde_json::Value)) {
+        let Some(field) = self.batch.plan.path_fields[path] else { return };
+        self.batch.each_code(field, self.row, &mut |code| {
+            let value = self.batch.value(field, code).filter(|v| v.kind == Kind::Json);
+            if let Some(json) = value.and_then(|v| self.batch.parsed.get(field, code, v.text)) {
+                found(&json);
+            }
+        });
     }
 
     fn column(&self, column: Column, found: &mut dyn FnMut(Value<'_>)) {

@@ -76,7 +76,7 @@ impl LateColumns {
         };
         for (id, field) in (0..).zip(&plan.fields) {
             let Filled::Expr(index) = field.filled else { continue };
-            let column = &plan.mapping.columns[index];
+            let column = &plan.mapping.reading().columns[index];
             let Some(order) = column.expr.decided_by_first().filter(|_| plan.event_id != Some(id)) else { continue };
             let slot = out.slots.len() as u16;
             for (position, path) in (0..).zip(&order) {
@@ -192,7 +192,7 @@ impl LateColumns {
         if let Some(code) = slot.results[raw] {
             return code;
         }
-        let expr: &Expr = &slot.mapping.columns[slot.index].expr;
+        let expr: &Expr = &slot.mapping.reading().columns[slot.index].expr;
         let code = expr.finish(text).map_or(ABSENT, |(_, value)| intern(&value));
         slot.results[raw] = Some(code);
         code

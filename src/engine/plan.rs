@@ -64,7 +64,7 @@ pub struct Pair {
 pub enum Filled {
     /// From the record, by the walk.
     Record,
-    /// By a column expression of the mapping (index into [`Mapping::columns`]).
+    /// By a column expression of the mapping (index into [`Reading::columns`]).
     Expr(usize),
     /// The case-folded user.
     UserKey(FieldId),
@@ -280,6 +280,7 @@ impl SourcePlan {
         tell_places: bool,
         databases: &Arc<Databases>,
     ) -> SourcePlan {
+        let reading = mapping.reading();
         let mut plan = SourcePlan {
             mapping: mapping.clone(),
             source,
@@ -298,7 +299,7 @@ impl SourcePlan {
             time: Vec::new(),
             json_text: Vec::new(),
             each: None,
-            path_fields: vec![None; mapping.paths.len()],
+            path_fields: vec![None; reading.paths.len()],
             event_id: None,
             status: None,
             retained: Vec::new(),
@@ -315,14 +316,13 @@ impl SourcePlan {
             if let Some(detection) = &alternative.selection {
                 let mut names = Vec::new();
                 detection.visit_fields(&mut |name| names.push(name.to_owned()));
-                let paths = names.iter().filter_map(|n| mapping.selects.get(n).map(|s| s.0).or_else(|| mapping.plain_path(n)));
-                selection = paths.map(|p| plan.path_field(p)).collect();
+                selection = names.iter().filter_map(|n| reading.path_of(n)).map(|p| plan.path_field(p)).collect();
             }
-            let has = alternative.has.iter().map(|p| plan.path_field(*p)).collect();
-            let without = alternative.without.iter().map(|p| plan.path_field(*p)).collect();
+            let mut fields = |paths: &[String]| paths.iter().map(|p| plan.field(&FieldRef::Record(p.clone()))).collect();
+            let (has, without) = (fields(&alternative.has), fields(&alternative.without));
             plan.detect.push(DetectPlan { has, without, selection });
         }
-        plan.time = mapping.time.iter().map(|t| plan.path_field(t.path)).collect();
+        plan.time = reading.time.iter().map(|t| plan.path_field(t.path)).collect();
         plan.json_text = mapping.json_text.iter().map(|p| plan.field(&FieldRef::Record(p.clone()))).collect();
         plan.each = mapping.each.as_ref().map(|p| plan.field(&FieldRef::Record(p.clone())));
         plan.event_id = Some(plan.field(&FieldRef::Column(Column::EventId)));
@@ -337,15 +337,14 @@ impl SourcePlan {
             plan.places = Some([Column::Account, Column::Region].map(|c| plan.field(&FieldRef::Column(c))));
             plan.action = plan.activity.map(|_| plan.field(&FieldRef::Column(Column::Action)));
         }
-        for (i, class) in mapping.classes.iter().enumerate().take(MAX_CLASSES) {
+        for (i, class) in reading.classes.iter().enumerate().take(MAX_CLASSES) {
             let mut names = Vec::new();
             class.when.visit_fields(&mut |name| names.push(name.to_owned()));
             let mut fields = Vec::new();
-            if names.iter().any(|n| mapping.selects.contains_key(n)) {
+            if names.iter().any(|n| reading.selects.contains_key(n)) {
                 for name in names {
                     let column = name.strip_prefix('$').and_then(|n| n.parse().ok()).map(|c| plan.field(&FieldRef::Column(c)));
-                    let path = || mapping.selects.get(&name).map(|s| s.0).or_else(|| mapping.plain_path(&name));
-                    fields.extend(column.or_else(|| path().map(|p| plan.path_field(p))));
+                    fields.extend(column.or_else(|| reading.path_of(&name).map(|p| plan.path_field(p))));
                 }
                 plan.choosing_classes.push((i, fields));
             } else {
@@ -420,8 +419,8 @@ impl SourcePlan {
 
     /// Whether a field holds what the mapping takes the column from, as it stands in the record.
     pub fn feeds(&self, field: FieldId, column: Column) -> bool {
-        let paths = |id: PathId| self.mapping.paths[id].path.as_str();
-        let Some(expr) = self.mapping.columns.iter().find(|c| c.column == column) else { return false };
+        let paths = |id: PathId| self.mapping.reading().paths[id].path.as_str();
+        let Some(expr) = self.mapping.reading().columns.iter().find(|c| c.column == column) else { return false };
         let Some(order) = expr.expr.decided_by_first() else { return false };
         let read = |path: &str| order.iter().any(|p| paths(*p) == path);
         match &self.fields[field as usize].field {
@@ -488,11 +487,11 @@ impl SourcePlan {
             }
             FieldRef::Column(Column::Source) if !self.mapping.relays() => (Filled::Source, Vec::new()),
             FieldRef::Column(Column::Time) => (Filled::Time, Vec::new()),
-            FieldRef::Column(column) => match self.mapping.columns.iter().position(|c| c.column == *column) {
+            FieldRef::Column(column) => match self.mapping.reading().columns.iter().position(|c| c.column == *column) {
                 None => (Filled::Never, Vec::new()),
                 Some(i) => {
                     let mapping = self.mapping.clone();
-                    (Filled::Expr(i), self.inputs(&mapping.columns[i]))
+                    (Filled::Expr(i), self.inputs(&mapping.reading().columns[i]))
                 }
             },
         };
@@ -521,7 +520,7 @@ impl SourcePlan {
             return id;
         }
         let mapping = self.mapping.clone();
-        let read = &mapping.paths[path];
+        let read = &mapping.reading().paths[path];
         let id = if read.json { self.json_field(&read.path) } else { self.field(&FieldRef::Record(read.path.clone())) };
         self.path_fields[path] = Some(id);
         id

@@ -5,6 +5,7 @@ use super::document::walk_document;
 use super::field::UNKNOWN;
 use super::gathered::{FileStat, Gathered, IndexEntry, Spooled};
 use super::plan::SourcePlan;
+use super::plans::Plans;
 use super::queue::{Job, Queue, Work};
 use super::tally::{GroupKey, Page, clipped};
 use crate::enrich::database::Databases;
@@ -46,8 +47,8 @@ pub struct Spec<'a> {
     pub inputs: &'a [Input],
     /// Mappings.
     pub sources: &'a SourceSet,
-    /// One plan for each mapping.
-    pub plans: &'a [SourcePlan],
+    /// The plans of the mappings.
+    pub plans: &'a Plans<'a>,
     /// Fields kept for kept rows.
     pub retained: &'a [FieldRef],
     /// Which rows are kept.
@@ -82,7 +83,8 @@ struct Worker<'a> {
     queue: &'a Queue,
     hasher: &'a RandomState,
     number: u32,
-    batches: Vec<Batch<'a>>,
+    /// By source, once it is met.
+    batches: Vec<Option<Batch<'a>>>,
     buffer: Vec<u8>,
     packed: Vec<u8>,
     line: Vec<u8>,
@@ -104,7 +106,7 @@ struct Recode {
 
 impl<'a> Worker<'a> {
     fn new(spec: &'a Spec<'a>, queue: &'a Queue, hasher: &'a RandomState, number: u32) -> Worker<'a> {
-        let mut out = Gathered { by_source: vec![0; spec.plans.len()], ..Gathered::default() };
+        let mut out = Gathered { by_source: vec![0; spec.plans.sources()], ..Gathered::default() };
         out.kept.columns = vec![Vec::new(); spec.retained.len()];
         let mut spool = |wanted: bool| match wanted.then(tempfile::tempfile) {
             None => None,
@@ -120,13 +122,13 @@ impl<'a> Worker<'a> {
             queue,
             hasher,
             number,
-            batches: spec.plans.iter().map(|p| Batch::new(p, spec.render.is_some())).collect(),
+            batches: (0..spec.plans.sources()).map(|_| None).collect(),
             buffer: Vec::new(),
             packed: Vec::new(),
             line: Vec::new(),
             spool_at: 0,
             reject_spool_at: 0,
-            recode: spec.plans.iter().map(|_| Recode::default()).collect(),
+            recode: (0..spec.plans.sources()).map(|_| Recode::default()).collect(),
             partial: None,
             out,
         }
@@ -160,6 +162,11 @@ impl<'a> Worker<'a> {
         if let Some(job) = self.queue.offer(job) {
             self.piece(job);
         }
+    }
+
+    fn batch(&mut self, source: usize) -> &mut Batch<'a> {
+        let spec = self.spec;
+        self.batches[source].get_or_insert_with(|| Batch::new(spec.plans.of(source), spec.render.is_some()))
     }
 
     fn stat(&mut self, file: u32) -> &mut FileStat {
@@ -217,7 +224,7 @@ impl<'a> Worker<'a> {
         let head: Vec<serde_json::Value> = table.head().into_iter().map(serde_json::Value::Object).collect();
         let source = head.iter().find_map(|r| self.spec.sources.detect(r));
         let columns = source.filter(|s| self.reads_some_columns(*s, &head)).and_then(|s| {
-            let trie = &self.spec.plans[s].trie;
+            let trie = &self.spec.plans.of(s).trie;
             table.columns(&|name| trie.has_root(name))
         });
         for group in 0..table.groups() {
@@ -228,7 +235,7 @@ impl<'a> Worker<'a> {
 
     /// Whether the plan's own columns are all that is wanted of a table's rows.
     fn reads_some_columns(&mut self, source: usize, head: &[serde_json::Value]) -> bool {
-        let plan = &self.spec.plans[source];
+        let plan = self.spec.plans.of(source);
         // What is unwrapped first may be of any source.
         if self.spec.render.is_some() || self.spec.rejects || !plan.keywords.is_empty() || plan.mapping.rewrites() {
             return false;
@@ -245,7 +252,7 @@ impl<'a> Worker<'a> {
             bytes.extend_from_slice(record.to_string().as_bytes());
             spans.push((start, bytes.len()));
         }
-        let batch = &mut self.batches[source];
+        let batch = self.batch(source);
         batch.clear();
         batch.begin_chunk(&bytes);
         for span in spans {
@@ -360,13 +367,15 @@ impl<'a> Worker<'a> {
     fn document(&mut self, file: u32, bytes: &[u8], source: Option<usize>) -> bool {
         let Some(source) = source else { return false };
         let Ok(text) = simdutf8::basic::from_utf8(bytes) else { return false };
-        if !walk_document(&mut self.batches[source], text, &self.spec.sources.containers.arrays) {
-            self.batches[source].clear();
+        let containers = &self.spec.sources.containers.arrays;
+        let batch = self.batch(source);
+        if !walk_document(batch, text, containers) {
+            batch.clear();
             return false;
         }
-        let spans = std::mem::take(&mut self.batches[source].spans);
+        let spans = std::mem::take(&mut batch.spans);
         self.look_for_page(file, bytes, &spans);
-        self.batches[source].spans = spans;
+        self.batch(source).spans = spans;
         self.finish_batch(file, source, bytes);
         true
     }
@@ -381,8 +390,9 @@ impl<'a> Worker<'a> {
     fn records(&mut self, file: u32, bytes: &[u8], layout: Layout<'_>, source: Option<usize>) {
         let mut odd: Vec<Placed> = Vec::new();
         if let Some(s) = source {
-            self.batches[s].clear();
-            self.batches[s].begin_chunk(bytes);
+            let batch = self.batch(s);
+            batch.clear();
+            batch.begin_chunk(bytes);
         }
         let mut each = |worker: &mut Worker<'_>, start: usize, end: usize, record: u32| {
             let raw = &bytes[start..end];
@@ -394,7 +404,7 @@ impl<'a> Worker<'a> {
             }
             match source {
                 // What the walk cannot read may be a line with an event in it.
-                Some(s) if worker.batches[s].add(raw, (start, end), record, 0).is_ok() => {}
+                Some(s) if worker.batch(s).add(raw, (start, end), record, 0).is_ok() => {}
                 _ => odd.push(((start, end), record, 0)),
             }
         };
@@ -449,7 +459,7 @@ impl<'a> Worker<'a> {
             }
             for reason in found.faults {
                 // In a file of a known source the likely fault is named first.
-                let reason = match not.map(|s| &self.spec.plans[s]).filter(|plan| !has_time(plan, text)) {
+                let reason = match not.map(|s| self.spec.plans.of(s)).filter(|plan| !has_time(plan, text)) {
                     Some(plan) => format!("{}; {reason}", no_time(plan)),
                     None => reason,
                 };
@@ -459,7 +469,7 @@ impl<'a> Worker<'a> {
             let mut next = part;
             for event in found.events {
                 match event.text {
-                    Cow::Borrowed(_) if settled && Some(event.source) == not => self.reject(file, Some(record), no_time(&self.spec.plans[event.source]), raw),
+                    Cow::Borrowed(_) if settled && Some(event.source) == not => self.reject(file, Some(record), no_time(self.spec.plans.of(event.source)), raw),
                     Cow::Borrowed(_) => standing.entry(event.source).or_default().push(((start, end), record, part)),
                     Cow::Owned(text) => {
                         let at = texts.len();
@@ -496,11 +506,12 @@ impl<'a> Worker<'a> {
 
     /// Events of one source, unwrapped as far as they can be.
     fn one_source(&mut self, file: u32, bytes: &[u8], source: usize, records: Vec<Placed>) {
-        self.batches[source].clear();
-        self.batches[source].settled = true;
-        self.batches[source].begin_chunk(bytes);
+        let batch = self.batch(source);
+        batch.clear();
+        batch.settled = true;
+        batch.begin_chunk(bytes);
         for ((start, end), record, part) in records {
-            if let Err(reason) = self.batches[source].add(&bytes[start..end], (start, end), record, part) {
+            if let Err(reason) = self.batch(source).add(&bytes[start..end], (start, end), record, part) {
                 self.reject(file, Some(record), reason, &bytes[start..end]);
             }
         }
@@ -508,14 +519,13 @@ impl<'a> Worker<'a> {
     }
 
     fn finish_batch(&mut self, file: u32, source: usize, bytes: &[u8]) {
-        let mut batches = std::mem::take(&mut self.batches);
-        let batch = &mut batches[source];
+        let Some(mut batch) = self.batches[source].take() else { return };
         batch.compute(bytes);
         batch.search_keywords(bytes);
-        let odd = self.gather(file, source, bytes, batch);
+        let odd = self.gather(file, source, bytes, &mut batch);
         batch.clear();
         let settled = std::mem::take(&mut batch.settled);
-        self.batches = batches;
+        self.batches[source] = Some(batch);
         if !odd.is_empty() {
             self.odd(file, bytes, odd, Some(source), settled);
         }
@@ -665,7 +675,7 @@ impl<'a> Worker<'a> {
     }
 
     fn finish(mut self) -> Gathered {
-        self.out.seen = self.batches.iter().map(|b| b.seen().collect()).collect();
+        self.out.seen = self.batches.iter().map(|b| b.iter().flat_map(Batch::seen).collect()).collect();
         self.out
     }
 }
@@ -702,13 +712,13 @@ fn has_time(plan: &SourcePlan, record: &str) -> bool {
     use crate::rule::detection::{Fields, JsonRecord};
     let Ok(json) = serde_json::from_str(record) else { return true };
     let mut found = false;
-    for time in &plan.mapping.time {
-        JsonRecord(&json).values(&plan.mapping.paths[time.path].path, &mut |_| found = true);
+    for time in &plan.mapping.reading().time {
+        JsonRecord(&json).values(&plan.mapping.reading().paths[time.path].path, &mut |_| found = true);
     }
     found
 }
 
 fn no_time(plan: &SourcePlan) -> String {
-    let names: Vec<&str> = plan.mapping.time.iter().take(3).map(|t| plan.mapping.paths[t.path].path.as_str()).collect();
+    let names: Vec<&str> = plan.mapping.reading().time.iter().take(3).map(|t| plan.mapping.reading().paths[t.path].path.as_str()).collect();
     format!("no time: expected the field {}", names.join(" or "))
 }

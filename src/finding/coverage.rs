@@ -2,7 +2,7 @@
 
 use crate::engine::batch::Batch;
 use crate::engine::merge::Merged;
-use crate::engine::plan::SourcePlan;
+use crate::engine::plans::Plans;
 use crate::event::value::fold_case;
 use crate::rule::FieldRef;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,9 +26,10 @@ pub struct FieldUse {
 }
 
 /// The fields of every source that the run read an event of, by source and name.
-pub fn field_uses(plans: &[SourcePlan], merged: &Merged) -> Vec<FieldUse> {
+pub fn field_uses(plans: &Plans<'_>, merged: &Merged) -> Vec<FieldUse> {
     let mut uses: BTreeMap<(usize, String, bool), FieldUse> = BTreeMap::new();
-    for (source, plan) in plans.iter().enumerate() {
+    for plan in plans.made() {
+        let source = usize::from(plan.source);
         if merged.by_source.get(source).is_none_or(|n| *n == 0) {
             continue;
         }

@@ -310,8 +310,7 @@ fn read_rows(result: &Scan<'_>, spools: Vec<Option<File>>) -> Result<ReadRows, U
         *file.events.entry(row.s).or_default() += 1;
         if let Some(record) = row.r.and_then(|r| serde_json::from_str::<Json>(&r).ok()) {
             let mapping = &result.sources.mappings[row.s];
-            let by =
-                mapping.detect.iter().enumerate().filter(|(_, d)| crate::source::holds(mapping, d, &record)).max_by_key(|(i, d)| (d.weight, usize::MAX - i));
+            let by = mapping.detect.iter().enumerate().filter(|(_, d)| crate::source::holds(d, &record)).max_by_key(|(i, d)| (d.weight, usize::MAX - i));
             file.detected_by.extend(by.map(|(i, _)| Alternative { source: row.s, number: i + 1 }));
         }
         let counts = filled.entry(row.s).or_insert_with(|| vec![0; Column::ALL.len()]);
@@ -400,10 +399,9 @@ fn nearest(sources: &SourceSet, sample: &[String]) -> Vec<Nearest> {
     let mut all: Vec<Nearest> = Vec::new();
     for (source, mapping) in sources.mappings.iter().enumerate() {
         let near = mapping.detect.iter().enumerate().map(|(i, d)| {
-            let path = |p: &usize| mapping.paths[*p].path.clone();
             let has = |p: &String| crate::source::has_path(&record, p);
-            let (found, missing): (Vec<String>, Vec<String>) = d.has.iter().map(path).partition(has);
-            let unwanted = d.without.iter().map(path).filter(has).collect();
+            let (found, missing): (Vec<String>, Vec<String>) = d.has.iter().cloned().partition(has);
+            let unwanted = d.without.iter().filter(|p| has(p)).cloned().collect();
             let where_fails = d.selection.as_ref().is_some_and(|s| !crate::source::selection_holds(s, &record));
             Nearest { alternative: Alternative { source, number: i + 1 }, found, missing, unwanted, where_fails }
         });

@@ -82,7 +82,8 @@ fn run_one(set: &RuleSet, index: usize, test: &RuleTest, sources: &SourceSet) ->
         let known: Vec<&str> = sources.mappings.iter().map(|m| m.id.as_str()).collect();
         format!("no source has the id `{source}`; there are {}", known.join(", "))
     })?;
-    let time_paths: Vec<&str> = mapping.time.iter().map(|t| mapping.paths[t.path].path.as_str()).collect();
+    let reading = mapping.reading();
+    let time_paths: Vec<&str> = reading.time.iter().map(|t| reading.paths[t.path].path.as_str()).collect();
     let mut records: Vec<Vec<u8>> = Vec::new();
     for event in &test.events {
         for record in expand(event, &time_paths)? {

@@ -8,7 +8,7 @@ use super::states::rule_states;
 use crate::diag::{Reject, UserError};
 use crate::engine::behaviour::Learned;
 use crate::engine::merge::{EventRows, merge};
-use crate::engine::plan::SourcePlan;
+use crate::engine::plans::{Asked, Plans};
 use crate::engine::run::{Keep, Render, Spec, run};
 use crate::engine::tally::{Page, Tallied};
 use crate::enrich::database::Databases;
@@ -237,13 +237,14 @@ const FINDING_COLUMNS: [Column; 3] = [Column::User, Column::Resource, Column::Ip
 /// Runs a scan.
 pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
     let retained = retained_fields(&request);
-    let plans: Vec<SourcePlan> = request
-        .sources
-        .mappings
-        .iter()
-        .enumerate()
-        .map(|(i, m)| SourcePlan::build(i as u8, m, request.rules, &retained, request.keep, request.tell_places, &request.databases))
-        .collect();
+    let plans = Plans::new(Asked {
+        sources: request.sources,
+        rules: request.rules,
+        retained: &retained,
+        keep: request.keep,
+        tell_places: request.tell_places,
+        databases: &request.databases,
+    });
     let inputs = request.found.inputs;
     let broken = |e: String| UserError::new(format!("the run failed: {e}"));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(request.threads.max(1)).build().map_err(|e| broken(e.to_string()))?;
@@ -313,7 +314,7 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
         bins.push(Bin { group, quarter, events, first, last });
     }
     bins.sort_unstable_by_key(|b| (b.group, b.quarter, b.first, b.last, b.events));
-    let states = rule_states(request.rules, &plans, &merged);
+    let states = rule_states(&plans, &merged);
     let field_uses = field_uses(&plans, &merged);
     let mut scan = Scan {
         sources: request.sources,

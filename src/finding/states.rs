@@ -2,6 +2,8 @@
 
 use crate::engine::merge::Merged;
 use crate::engine::plan::{AtomId, MAX_CLASSES, Node, Routing, SourcePlan, route};
+use crate::engine::plans::{Asked, Plans};
+use crate::enrich::database::Databases;
 use crate::event::Column;
 use crate::event::value::fold_case;
 use crate::rule::behaviour::Behaviour;
@@ -9,7 +11,7 @@ use crate::rule::correlation::{Correlation, CorrelationKind};
 use crate::rule::lists::how_to_give;
 use crate::rule::load::RuleSet;
 use crate::rule::{Body, FieldRef};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The one state that a rule of a run ends in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,10 +26,11 @@ pub enum RuleState {
     NotAssessable(String),
 }
 
-/// The state of every rule of the set.
-pub fn rule_states(rules: &RuleSet, plans: &[SourcePlan], merged: &Merged) -> Vec<RuleState> {
-    let read: Vec<&SourcePlan> = plans.iter().filter(|p| merged.by_source.get(p.source as usize).is_some_and(|n| *n > 0)).collect();
-    let unseen_classes: Vec<Undelivered> = plans.iter().map(|p| Undelivered::of(p, merged)).collect();
+/// The state of every rule of a run.
+pub fn rule_states(plans: &Plans<'_>, merged: &Merged) -> Vec<RuleState> {
+    let Asked { sources, rules, databases, .. } = plans.asked;
+    let read: Vec<&SourcePlan> = plans.made().filter(|p| merged.by_source.get(p.source as usize).is_some_and(|n| *n > 0)).collect();
+    let unseen_classes: HashMap<u8, Undelivered> = read.iter().map(|p| (p.source, Undelivered::of(p, merged))).collect();
     // A list of what only a class shows may be wrong; a match is proof.
     let matched: HashSet<u32> = merged.matches.iter().map(|m| m.0).collect();
     let detection = |i: usize| -> RuleState {
@@ -36,7 +39,7 @@ pub fn rule_states(rules: &RuleSet, plans: &[SourcePlan], merged: &Merged) -> Ve
         if let Some(list) = &rule.meta.unset_list {
             return RuleState::NotAssessable(format!("the list `{list}` is not set; {}", how_to_give(list)));
         }
-        let routes: Vec<Routing> = plans.iter().map(|p| route(d, &p.mapping)).collect();
+        let routes: Vec<Routing> = sources.mappings.iter().map(|m| route(d, m)).collect();
         if routes.iter().all(|r| *r == Routing::NoLogSource) {
             return RuleState::NotApplicable("it has no logsource".into());
         }
@@ -58,7 +61,7 @@ pub fn rule_states(rules: &RuleSet, plans: &[SourcePlan], merged: &Merged) -> Ve
             let entry = &plan.rules[at];
             let unseen: Vec<u16> = entry.fields.iter().copied().filter(|f| !merged.seen[plan.source as usize].contains(f)).collect();
             let absent = |a: AtomId| plan.atom_fields(a).iter().any(|f| unseen.contains(f));
-            let classes = &unseen_classes[plan.source as usize];
+            let classes = &unseen_classes[&plan.source];
             let only_there = |a: AtomId| classes.alone_shows(plan, a);
             let in_class = classes.any() && !matched.contains(&(i as u32)) && !can_hit(&entry.node, &only_there);
             if in_class {
@@ -87,14 +90,14 @@ pub fn rule_states(rules: &RuleSet, plans: &[SourcePlan], merged: &Merged) -> Ve
     for i in (0..rules.rules.len()).filter(|i| matches!(rules.rules[*i].body, Body::Detection(_))).chain(rules.compound_in_order()) {
         states[i] = Some(match &rules.rules[i].body {
             Body::Detection(_) => detection(i),
-            Body::Correlation(c) => match untold_field(rules, i, c, plans) {
+            Body::Correlation(c) => match untold_field(rules, i, c, databases) {
                 Some(reason) => RuleState::NotAssessable(reason),
                 None => {
                     let bases: Vec<&RuleState> = rules.bases(i).iter().filter_map(|b| states[*b].as_ref()).collect();
                     correlation(c, &bases)
                 }
             },
-            Body::Behaviour(b) => match untold_behaviour(rules, i, b, plans) {
+            Body::Behaviour(b) => match untold_behaviour(rules, i, b, databases) {
                 Some(reason) => RuleState::NotAssessable(reason),
                 None => {
                     let mut bases = rules.bases(i).iter().take(b.rules.len()).filter_map(|b| states[*b].clone());
@@ -109,8 +112,7 @@ pub fn rule_states(rules: &RuleSet, plans: &[SourcePlan], merged: &Merged) -> Ve
 }
 
 /// Why a correlation cannot be judged: it groups by or counts what only a database that is not there could tell.
-fn untold_field(rules: &RuleSet, index: usize, correlation: &Correlation, plans: &[SourcePlan]) -> Option<String> {
-    let databases = &plans.first()?.databases;
+fn untold_field(rules: &RuleSet, index: usize, correlation: &Correlation, databases: &Databases) -> Option<String> {
     for &base in rules.bases(index) {
         let names = [&correlation.group_by, &correlation.fields].into_iter().filter_map(|f| rules.fields_for(correlation, base, f).ok()).flatten();
         for name in names {
@@ -128,8 +130,7 @@ fn untold_field(rules: &RuleSet, index: usize, correlation: &Correlation, plans:
 }
 
 /// Why a behaviour cannot be judged: as [`untold_field`].
-fn untold_behaviour(rules: &RuleSet, index: usize, behaviour: &Behaviour, plans: &[SourcePlan]) -> Option<String> {
-    let databases = &plans.first()?.databases;
+fn untold_behaviour(rules: &RuleSet, index: usize, behaviour: &Behaviour, databases: &Databases) -> Option<String> {
     let Body::Detection(d) = &rules.rules[*rules.bases(index).first()?].body else { return None };
     let names = behaviour.group_by.iter().map(String::as_str).chain(behaviour.fields());
     names.into_iter().find_map(|name| match d.taxonomy.resolve(name) {
@@ -171,7 +172,7 @@ impl Undelivered {
     fn of(plan: &SourcePlan, merged: &Merged) -> Undelivered {
         let mine = merged.tallied.groups.iter().filter(|(key, _)| key.source == plan.source);
         let seen = mine.fold(0, |mask, (key, _)| mask | key.classes);
-        let classes = || plan.mapping.classes.iter().enumerate().take(MAX_CLASSES);
+        let classes = || plan.mapping.reading().classes.iter().enumerate().take(MAX_CLASSES);
         let delivered = |i: usize| seen >> i & 1 == 1;
         // What a delivered class shows too is not missing.
         let names = |of: &dyn Fn(usize) -> Vec<String>| -> Vec<(String, usize)> {
@@ -179,7 +180,10 @@ impl Undelivered {
             classes().filter(|(i, _)| !delivered(*i)).flat_map(|(i, _)| of(i).into_iter().map(move |n| (n, i))).filter(|(n, _)| !shown.contains(n)).collect()
         };
         let folded = |list: &[String]| list.iter().map(|n| fold_case(n).into_owned()).collect();
-        Undelivered { actions: names(&|i| folded(&plan.mapping.classes[i].actions)), activities: names(&|i| folded(&plan.mapping.classes[i].activities)) }
+        Undelivered {
+            actions: names(&|i| folded(&plan.mapping.reading().classes[i].actions)),
+            activities: names(&|i| folded(&plan.mapping.reading().classes[i].activities)),
+        }
     }
 
     fn any(&self) -> bool {
@@ -215,7 +219,7 @@ impl Undelivered {
     fn reason(&self, plan: &SourcePlan, node: &Node) -> String {
         let mut classes = BTreeSet::new();
         each_atom(node, &mut |a| classes.extend(self.needed(plan, a).unwrap_or_default()));
-        let titles: Vec<&str> = classes.iter().filter_map(|i| plan.mapping.classes.get(*i)).map(|c| c.title.as_str()).collect();
+        let titles: Vec<&str> = classes.iter().filter_map(|i| plan.mapping.reading().classes.get(*i)).map(|c| c.title.as_str()).collect();
         format!("it looks for events of the class {} of {}, and the logs hold none", titles.join(" or "), plan.mapping.title)
     }
 }

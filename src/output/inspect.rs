@@ -1,5 +1,6 @@
 //! `inspect`: what was made of each file, as text that fits a narrow terminal and as `auditmill.inspect/v1`.
 
+use super::json::{CountsJson, ReasonsJson};
 use super::rules::wrap;
 use super::table::{Style, bold, faint};
 use super::{grouped, printable, shorten};
@@ -42,14 +43,10 @@ struct FileJson<'a> {
     containers: Vec<&'a str>,
     sources: Vec<FileSourceJson<'a>>,
     records: u64,
-    read: u64,
-    accepted: u64,
-    rejected: u64,
-    duplicates: u64,
-    first: Option<String>,
-    last: Option<String>,
-    reasons: Vec<ReasonJson<'a>>,
-    more_reasons: u64,
+    #[serde(flatten)]
+    counts: CountsJson,
+    #[serde(flatten)]
+    reasons: ReasonsJson<'a>,
     nearest: Vec<NearestJson<'a>>,
 }
 
@@ -63,8 +60,8 @@ struct FileSourceJson<'a> {
 #[derive(Serialize)]
 struct AlternativeJson<'a> {
     number: usize,
-    has: Vec<&'a str>,
-    without: Vec<&'a str>,
+    has: &'a [String],
+    without: &'a [String],
     #[serde(rename = "where")]
     has_where: bool,
 }
@@ -77,12 +74,6 @@ struct NearestJson<'a> {
     missing: &'a [String],
     unwanted: &'a [String],
     where_holds: bool,
-}
-
-#[derive(Serialize)]
-struct ReasonJson<'a> {
-    record: Option<u32>,
-    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -171,8 +162,7 @@ fn file_json<'a>(i: &'a Inspection<'_>, f: &'a InspectedFile) -> FileJson<'a> {
     let alternative = |a: &Alternative| {
         let mapping = &i.sources.mappings[a.source];
         let detect = &mapping.detect[a.number - 1];
-        let paths = |list: &[usize]| list.iter().map(|p| mapping.paths[*p].path.as_str()).collect();
-        AlternativeJson { number: a.number, has: paths(&detect.has), without: paths(&detect.without), has_where: detect.selection.is_some() }
+        AlternativeJson { number: a.number, has: &detect.has, without: &detect.without, has_where: detect.selection.is_some() }
     };
     FileJson {
         name: &r.name,
@@ -188,14 +178,8 @@ fn file_json<'a>(i: &'a Inspection<'_>, f: &'a InspectedFile) -> FileJson<'a> {
             })
             .collect(),
         records: f.records,
-        read: r.read,
-        accepted: r.accepted(),
-        rejected: r.rejected,
-        duplicates: r.duplicates,
-        first: r.span.map(|s| format_time(s.0)),
-        last: r.span.map(|s| format_time(s.1)),
-        reasons: r.reasons.iter().map(|(record, reason)| ReasonJson { record: *record, reason }).collect(),
-        more_reasons: r.more_reasons,
+        counts: CountsJson::of(r),
+        reasons: ReasonsJson::of(r),
         nearest: f
             .nearest
             .iter()
@@ -344,16 +328,15 @@ fn counted(n: u64, what: &str) -> String {
 fn alternative_words(i: &Inspection<'_>, a: &Alternative) -> String {
     let mapping = &i.sources.mappings[a.source];
     let detect = &mapping.detect[a.number - 1];
-    let paths = |list: &[usize]| list.iter().map(|p| mapping.paths[*p].path.as_str()).collect::<Vec<_>>().join(", ");
     let mut parts = Vec::new();
     if !detect.has.is_empty() {
-        parts.push(format!("has {}", paths(&detect.has)));
+        parts.push(format!("has {}", detect.has.join(", ")));
     }
     if detect.selection.is_some() {
         parts.push("its where holds".into());
     }
     if !detect.without.is_empty() {
-        parts.push(format!("without {}", paths(&detect.without)));
+        parts.push(format!("without {}", detect.without.join(", ")));
     }
     format!("alternative {}: {}", a.number, parts.join("; "))
 }

@@ -9,7 +9,7 @@ use crate::exit::ExitStatus;
 use crate::finding::Finding;
 use crate::finding::addresses::{self, DatabaseUse};
 use crate::finding::completeness::Coverage;
-use crate::finding::scan::{RuleState, Scan, Totals};
+use crate::finding::scan::{FileReport, RuleState, Scan, Totals};
 use crate::rule::Body;
 use crate::rule::correlation::{CorrelationKind, Limit, Presence};
 use crate::rule::matcher::NumberOp;
@@ -51,13 +51,40 @@ struct PeriodJson {
 struct FileJson<'a> {
     name: &'a str,
     source: Option<&'a str>,
+    #[serde(flatten)]
+    counts: CountsJson,
+    not_a_log: bool,
+    #[serde(flatten)]
+    reasons: ReasonsJson<'a>,
+}
+
+/// How many records of a file became events, and from when to when these are.
+#[derive(Serialize)]
+pub(super) struct CountsJson {
     read: u64,
     accepted: u64,
     rejected: u64,
     duplicates: u64,
     first: Option<String>,
     last: Option<String>,
-    not_a_log: bool,
+}
+
+impl CountsJson {
+    pub(super) fn of(file: &FileReport) -> CountsJson {
+        CountsJson {
+            read: file.read,
+            accepted: file.accepted(),
+            rejected: file.rejected,
+            duplicates: file.duplicates,
+            first: file.span.map(|s| format_time(s.0)),
+            last: file.span.map(|s| format_time(s.1)),
+        }
+    }
+}
+
+/// Why records of a file did not become events.
+#[derive(Serialize)]
+pub(super) struct ReasonsJson<'a> {
     reasons: Vec<ReasonJson<'a>>,
     more_reasons: u64,
 }
@@ -66,6 +93,13 @@ struct FileJson<'a> {
 struct ReasonJson<'a> {
     record: Option<u32>,
     reason: &'a str,
+}
+
+impl ReasonsJson<'_> {
+    pub(super) fn of(file: &FileReport) -> ReasonsJson<'_> {
+        let reasons = file.reasons.iter().map(|(record, reason)| ReasonJson { record: *record, reason }).collect();
+        ReasonsJson { reasons, more_reasons: file.more_reasons }
+    }
 }
 
 #[derive(Serialize)]
@@ -206,15 +240,9 @@ pub fn write_json(scan: &Scan<'_>, findings: &[&Finding], statuses: &[ExitStatus
             .map(|f| FileJson {
                 name: &f.name,
                 source: f.source.and_then(|s| scan.sources.mappings.get(s as usize)).map(|m| m.id.as_str()),
-                read: f.read,
-                accepted: f.accepted(),
-                rejected: f.rejected,
-                duplicates: f.duplicates,
-                first: f.span.map(|s| format_time(s.0)),
-                last: f.span.map(|s| format_time(s.1)),
+                counts: CountsJson::of(f),
                 not_a_log: f.not_a_log,
-                reasons: f.reasons.iter().map(|(record, reason)| ReasonJson { record: *record, reason }).collect(),
-                more_reasons: f.more_reasons,
+                reasons: ReasonsJson::of(f),
             })
             .collect(),
         conflicts: scan.conflict_count,

@@ -46,8 +46,8 @@ pub fn source_entry(mapping: &Mapping, built_in: bool) -> SourceEntry<'_> {
                 [part("product", &l.product), part("service", &l.service), part("category", &l.category)].into_iter().flatten().collect::<Vec<_>>().join(" ")
             })
             .collect(),
-        activities: mapping.activities.as_ref().map(std::collections::BTreeSet::len),
-        names: mapping.known_actions.len(),
+        activities: mapping.reading().activities.as_ref().map(std::collections::BTreeSet::len),
+        names: mapping.reading().known_actions.len(),
         alternatives: mapping.detect.len(),
         containers: &mapping.containers,
         tests: mapping.tests().map_or(0, |t| t.len()),
@@ -60,6 +60,7 @@ pub fn source_entry(mapping: &Mapping, built_in: bool) -> SourceEntry<'_> {
 fn formats(mapping: &Mapping) -> Vec<String> {
     use crate::source::mapping::times::TimeFormat;
     let mut out: Vec<String> = mapping
+        .reading()
         .time
         .iter()
         .map(|t| match &t.format {

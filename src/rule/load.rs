@@ -204,18 +204,23 @@ pub fn split_documents(text: &str) -> Vec<(usize, String)> {
 
 /// A document without its `tests:` at the top level, and those alone; in both the lines keep their numbers.
 pub fn split_tests(text: &str) -> (String, String) {
-    let (mut rest, mut tests) = (String::with_capacity(text.len()), String::new());
+    split_sections(text, &["tests"])
+}
+
+/// A document without some sections of its top level, and these alone; in both the lines keep their numbers.
+pub fn split_sections(text: &str, names: &[&str]) -> (String, String) {
+    let (mut rest, mut sections) = (String::with_capacity(text.len()), String::new());
     let mut inside = false;
     for line in text.split_inclusive('\n') {
         let begins_key = line.starts_with(|c: char| c.is_ascii_alphabetic() || c == '"' || c == '\'');
         if begins_key {
-            inside = line.starts_with("tests:");
+            inside = names.iter().any(|n| line.strip_prefix(n).is_some_and(|after| after.starts_with(':')));
         }
-        let (of, other) = if inside { (&mut tests, &mut rest) } else { (&mut rest, &mut tests) };
+        let (of, other) = if inside { (&mut sections, &mut rest) } else { (&mut rest, &mut sections) };
         of.push_str(line);
         other.push('\n');
     }
-    (rest, tests)
+    (rest, sections)
 }
 
 /// A document that loaded.

@@ -12,8 +12,18 @@ use yaml_serde::Value;
 pub struct Activity {
     /// Its category.
     pub category: String,
+    /// Other categories that an event of it may have, by what it was done to.
+    #[serde(default)]
+    pub also: Vec<String>,
     /// What happened, in a few words; names of one vendor's own objects need none.
     pub meaning: Option<String>,
+}
+
+impl Activity {
+    /// Every category that an event of it may have, the usual one first.
+    pub fn categories(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.category).chain(&self.also).map(String::as_str)
+    }
 }
 
 /// All activities by name.
@@ -25,8 +35,9 @@ impl Activities {
     pub fn parse(text: &str, file: &str) -> Result<Activities, UserError> {
         let list: BTreeMap<String, Activity> = yaml_serde::from_str(text)
             .map_err(|e| UserError::new(format!("{file}: {e}")).help("each activity is written as `object.what_happened: {category: ..., meaning: ...}`"))?;
-        if let Some((name, a)) = list.iter().find(|(_, a)| !CATEGORIES.contains(&a.category.as_str())) {
-            return Err(UserError::new(format!("{file}: {name}: `{}` is not a category", a.category)).help(format!("categories are {}", CATEGORIES.join(", "))));
+        let unknown = |a: &Activity| a.categories().find(|c| !CATEGORIES.contains(c)).map(str::to_owned);
+        if let Some((name, category)) = list.iter().find_map(|(name, a)| Some((name, unknown(a)?))) {
+            return Err(UserError::new(format!("{file}: {name}: `{category}` is not a category")).help(format!("categories are {}", CATEGORIES.join(", "))));
         }
         Ok(Activities(list))
     }

@@ -1,46 +1,116 @@
-//! The words of the mapping language, for the lint and the JSON Schema.
+//! The words of the mapping language, for the lint and the JSON Schema: told by the types that the loader reads them into.
+
+use super::mapping::expr::Convert;
+use super::mapping::spec::{ActivityEntry, ActivitySpec, CaseSpec, ClassSpec, DetectSpec, Document, FullSpec, FullTime, ZonedTimes};
+use super::names::LogSourceSpec;
+use serde::de::value::Error;
+use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
+
+/// Words that mean something at one place.
+pub type Words = &'static [&'static str];
 
 /// Keys of a mapping file.
-pub const TOP_LEVEL: &[&str] = &[
-    "id",
-    "title",
-    "logsource",
-    "aliases",
-    "detect",
-    "containers",
-    "time",
-    "each",
-    "json_text",
-    "columns",
-    "activity",
-    "retention",
-    "delivery_lag",
-    "export_limits",
-    "classes",
-    "tests",
-];
+pub fn top_level() -> Words {
+    words::<Document>()
+}
+
 /// Keys of an alternative of `detect`.
-pub const DETECT: &[&str] = &["has", "where", "without"];
+pub fn detect() -> Words {
+    words::<DetectSpec>()
+}
+
 /// Keys of an entry of `logsource`.
-pub const LOGSOURCE: &[&str] = &["product", "service", "category"];
+pub fn logsource() -> Words {
+    words::<LogSourceSpec>()
+}
+
+/// Keys of an expression: [`BASES`] and steps.
+pub fn expression() -> Words {
+    words::<FullSpec>()
+}
+
 /// Keys of an expression that give a value; an expression has one of them.
-pub const BASES: &[&str] = &["path", "first", "const", "json", "template", "cases", "column"];
+pub const BASES: Words = &["path", "first", "const", "json", "template", "cases", "column"];
+
 /// Keys of an expression that do something to the value, in the order in which they are applied.
-pub const STEPS: &[&str] = &["skip", "null_if", "capture", "as", "map", "default"];
+pub fn steps() -> impl Iterator<Item = &'static str> {
+    expression().iter().copied().filter(|k| !BASES.contains(k))
+}
+
+/// Keys of a case.
+pub fn case() -> Words {
+    words::<CaseSpec>()
+}
+
 /// Keys of an entry of `time`.
-pub const TIME: &[&str] = &["path", "format", "zone", "first"];
+pub fn time() -> Words {
+    words::<FullTime>()
+}
+
+/// Keys of `time` where it is no list.
+pub fn zoned_times() -> Words {
+    words::<ZonedTimes>()
+}
+
 /// Keys of `activity`.
-pub const ACTIVITY: &[&str] = &["key", "map", "patterns", "default_category"];
+pub fn activity() -> Words {
+    words::<ActivitySpec>()
+}
+
 /// Keys of an entry of the activity map.
-pub const ENTRY: &[&str] = &["when", "activity", "category"];
+pub fn entry() -> Words {
+    words::<ActivityEntry>()
+}
+
 /// Keys of an entry of `classes`.
-pub const CLASS: &[&str] = &["id", "title", "when", "activities", "actions"];
+pub fn class() -> Words {
+    words::<ClassSpec>()
+}
+
 /// Keys of an entry of `tests`.
-pub const TEST: &[&str] = &["name", "event", "expect", "events", "source"];
+pub const TEST: Words = &["name", "event", "expect", "events", "source"];
+
 /// Conversions of `as`.
-pub const CONVERSIONS: &[&str] = &["ip", "lower", "trim", "trim_brackets", "bool", "last_segment", "first_item"];
+pub fn conversions() -> Words {
+    words::<Convert>()
+}
+
 /// Named formats of `time`.
-pub const EPOCHS: &[&str] = &["text", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns"];
+pub const EPOCHS: Words = &["text", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns"];
+
+/// The fields of a struct, or the variants of an enum, by the names that serde reads.
+fn words<'de, T: Deserialize<'de>>() -> Words {
+    let mut found: Words = &[];
+    // The names are told when reading begins; there is nothing to read.
+    let _ = T::deserialize(Asked(&mut found));
+    found
+}
+
+/// Takes the names that a type asks for, and gives it nothing.
+struct Asked<'w>(&'w mut Words);
+
+impl<'de> Deserializer<'de> for Asked<'_> {
+    type Error = Error;
+
+    fn deserialize_struct<V: Visitor<'de>>(self, _: &'static str, fields: Words, _: V) -> Result<V::Value, Error> {
+        *self.0 = fields;
+        Err(Error::custom("nothing to read"))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(self, _: &'static str, variants: Words, _: V) -> Result<V::Value, Error> {
+        *self.0 = variants;
+        Err(Error::custom("nothing to read"))
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
+        Err(Error::custom("nothing to read"))
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct newtype_struct seq
+        tuple tuple_struct map identifier ignored_any
+    }
+}
 
 /// The texts that a column with a closed list may have.
 pub fn closed_values(column: &str) -> Option<&'static [&'static str]> {
@@ -92,6 +162,15 @@ pub fn path_fault(path: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_those_of_the_loader() {
+        assert_eq!(detect(), ["has", "without", "where"]);
+        assert_eq!(time(), ["path", "capture", "format", "zone"]);
+        assert!(conversions().contains(&"last_segment") && top_level().contains(&"tests"));
+        assert!(BASES.iter().all(|b| expression().contains(b)));
+        assert_eq!(steps().collect::<Vec<_>>(), ["skip", "null_if", "capture", "as", "map", "default"]);
+    }
 
     #[test]
     fn paths() {

@@ -43,15 +43,23 @@ pub const ACTIVITIES_FILE: &str = "activities.yml";
 impl SourceSet {
     /// Compiles mapping files given as (name, text); `containers.yml` and `activities.yml` among them are what their names say.
     pub fn load(files: &[(String, String)]) -> Result<SourceSet, UserError> {
+        SourceSet::load_beside(&[], files)
+    }
+
+    /// As [`SourceSet::load`], with built-in files before them.
+    pub fn load_beside(built_in: &[(String, String)], files: &[(String, String)]) -> Result<SourceSet, UserError> {
         let file_name = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
         let mut containers = Containers::default();
-        for (name, text) in files.iter().filter(|(n, _)| file_name(n) == CONTAINERS_FILE) {
+        for (name, text) in built_in.iter().chain(files).filter(|(n, _)| file_name(n) == CONTAINERS_FILE) {
             containers.add(Containers::parse(text, name)?);
         }
         let is_mapping = |name: &str| ![CONTAINERS_FILE, ACTIVITIES_FILE].contains(&file_name(name).as_str());
-        let of_mappings: Vec<&(String, String)> = files.iter().filter(|(n, _)| is_mapping(n)).collect();
-        let mut mappings =
-            of_mappings.par_iter().map(|(name, text)| Mapping::parse(text, name).map_err(|e| lint::placed(text, name, e))).collect::<Result<Vec<_>, _>>()?;
+        let load = |files: &[(String, String)], parse: fn(&str, &str) -> Result<Mapping, UserError>| {
+            let of_mappings: Vec<&(String, String)> = files.iter().filter(|(n, _)| is_mapping(n)).collect();
+            of_mappings.par_iter().map(|(name, text)| parse(text, name).map_err(|e| lint::placed(text, name, e))).collect::<Result<Vec<_>, _>>()
+        };
+        let mut mappings = load(built_in, Mapping::built_in)?;
+        mappings.extend(load(files, Mapping::parse)?);
         mappings.sort_by(|a, b| a.id.cmp(&b.id));
         if let Some(pair) = mappings.windows(2).find(|w| w[0].id == w[1].id) {
             return Err(UserError::new(format!("two mapping files have the id `{}`: {} and {}", pair[0].id, pair[0].file, pair[1].file))
@@ -77,7 +85,7 @@ impl SourceSet {
         let mut best: Option<(usize, usize)> = None;
         for (i, mapping) in self.mappings.iter().enumerate() {
             for alternative in &mapping.detect {
-                if best.is_none_or(|(_, n)| alternative.weight > n) && holds(mapping, alternative, record) {
+                if best.is_none_or(|(_, n)| alternative.weight > n) && holds(alternative, record) {
                     best = Some((i, alternative.weight));
                 }
             }
@@ -90,8 +98,7 @@ impl SourceSet {
         let mut best: Option<(usize, usize, Vec<String>)> = None;
         for (i, mapping) in self.mappings.iter().enumerate() {
             for alternative in &mapping.detect {
-                let path = |p: &usize| mapping.paths[*p].path.as_str();
-                let missing: Vec<String> = alternative.has.iter().map(path).filter(|p| !has_path(record, p)).map(str::to_owned).collect();
+                let missing: Vec<String> = alternative.has.iter().filter(|p| !has_path(record, p)).cloned().collect();
                 let there = alternative.has.len() - missing.len();
                 if !missing.is_empty() && there > 0 && best.as_ref().is_none_or(|(_, most, _)| there > *most) {
                     best = Some((i, there, missing));
@@ -103,8 +110,8 @@ impl SourceSet {
 }
 
 /// Whether a record fulfils an alternative.
-pub fn holds(mapping: &Mapping, alternative: &Detect, record: &Json) -> bool {
-    let has = |path: &usize| has_path(record, &mapping.paths[*path].path);
+pub fn holds(alternative: &Detect, record: &Json) -> bool {
+    let has = |path: &String| has_path(record, path);
     alternative.has.iter().all(has) && !alternative.without.iter().any(has) && alternative.selection.as_ref().is_none_or(|s| selection_holds(s, record))
 }
 

@@ -60,7 +60,7 @@ fn definitions() -> Value {
         "selection": {"description": "A Sigma selection; `$name` in it is an event column", "type": ["object", "array"], "minProperties": 1, "minItems": 1},
         "logsource": {
             "type": "object", "minProperties": 1, "additionalProperties": false,
-            "properties": keys::LOGSOURCE.iter().map(|k| ((*k).to_owned(), one_or_many(json!({"type": "string", "minLength": 1})))).collect::<Map<String, Value>>()
+            "properties": keys::logsource().iter().map(|k| ((*k).to_owned(), one_or_many(json!({"type": "string", "minLength": 1})))).collect::<Map<String, Value>>()
         },
         "alternative": {
             "type": "object", "additionalProperties": false, "anyOf": [{"required": ["has"]}, {"required": ["where"]}],
@@ -81,7 +81,11 @@ fn definitions() -> Value {
             {"$ref": "#/$defs/path"},
             {
                 "type": "object", "required": ["path"], "additionalProperties": false,
-                "properties": {"path": {"$ref": "#/$defs/path"}, "format": {"$ref": "#/$defs/time_format"}, "zone": {"type": "string", "description": "Zone of texts that name none"}}
+                "properties": {
+                    "path": {"$ref": "#/$defs/path"},
+                    "capture": {"type": "string", "format": "regex", "description": "The first group of a regular expression is the time"},
+                    "format": {"$ref": "#/$defs/time_format"}, "zone": {"type": "string", "description": "Zone of texts that name none"}
+                }
             }
         ]},
         "time_format": {"anyOf": [{"enum": keys::EPOCHS}, {"type": "string", "pattern": "%"}], "description": "For numbers an epoch, for other texts a strftime format"},
@@ -150,7 +154,7 @@ fn expression(name: &str, value: &Value) -> Value {
         "skip": {"type": "array", "items": {"type": "string"}, "description": "Candidates of these texts count as not set"},
         "null_if": {"type": "array", "items": {"type": "string"}, "description": "These texts are null"},
         "capture": {"type": "string", "format": "regex", "description": "The first group of a regular expression"},
-        "as": {"anyOf": [{"enum": keys::CONVERSIONS}, {"type": "array", "items": {"enum": keys::CONVERSIONS}}]},
+        "as": {"anyOf": [{"enum": keys::conversions()}, {"type": "array", "items": {"enum": keys::conversions()}}]},
         "map": {"type": "object", "additionalProperties": value, "description": "Another text for each; null for what is not in it"},
         "default": value
     });
@@ -162,4 +166,37 @@ fn expression(name: &str, value: &Value) -> Value {
             "oneOf": keys::BASES.iter().map(|b| json!({"required": [b]})).collect::<Vec<_>>()
         }
     ]})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_object_has_the_words_of_the_language() {
+        let schema = mapping_schema();
+        let at = |pointer: &str| schema.pointer(pointer).unwrap_or_else(|| panic!("{pointer}"));
+        for (pointer, words) in [
+            ("", keys::top_level()),
+            ("/$defs/logsource", keys::logsource()),
+            ("/$defs/alternative", keys::detect()),
+            ("/$defs/time/anyOf/1", keys::zoned_times()),
+            ("/$defs/time_entry/anyOf/1", keys::time()),
+            ("/$defs/expression/anyOf/2", keys::expression()),
+            ("/$defs/status_expression/anyOf/2", keys::expression()),
+            ("/$defs/expression/anyOf/2/properties/cases/items", keys::case()),
+            ("/$defs/activity", keys::activity()),
+            ("/$defs/entry", keys::entry()),
+            ("/$defs/class", keys::class()),
+            ("/$defs/test", keys::TEST),
+        ] {
+            let object = at(pointer);
+            let mut known: Vec<&str> = object["properties"].as_object().expect("properties").keys().map(String::as_str).collect();
+            let mut words = words.to_vec();
+            known.sort_unstable();
+            words.sort_unstable();
+            assert_eq!(known, words, "{pointer}");
+            assert_eq!(object["additionalProperties"], false, "{pointer}");
+        }
+    }
 }

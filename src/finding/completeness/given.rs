@@ -170,8 +170,8 @@ impl Scope {
                     .help(format!("the sources are {}", known.join(", "))));
             };
             for part in &system.classes {
-                if !mapping.classes.iter().any(|c| c.id == part.id) {
-                    let known: Vec<&str> = mapping.classes.iter().map(|c| c.id.as_str()).collect();
+                if !mapping.reading().classes.iter().any(|c| c.id == part.id) {
+                    let known: Vec<&str> = mapping.reading().classes.iter().map(|c| c.id.as_str()).collect();
                     let known = if known.is_empty() { "it has none".into() } else { format!("it has {}", known.join(", ")) };
                     return Err(
                         UserError::new(format!("{file}:{}: `{}` is not an event class of {}", line_of(text, &part.id), part.id, mapping.id)).help(known)

@@ -438,10 +438,10 @@ impl<'a> View<'a, '_> {
             strip_text: strip_text(&cells),
             strip: cells.into_iter().map(|(day, events)| Cell { day: day.to_string(), events }).collect(),
             classes: (0..)
-                .zip(mapping.classes.iter().take(crate::engine::plan::MAX_CLASSES))
+                .zip(mapping.reading().classes.iter().take(crate::engine::plan::MAX_CLASSES))
                 .map(|(i, c)| ClassCoverage { id: c.id.clone(), title: c.title.clone(), events: events_of(i), delivered: events_of(i) > 0 })
                 .collect(),
-            unclassified: if mapping.classes.is_empty() {
+            unclassified: if mapping.reading().classes.is_empty() {
                 0
             } else {
                 all.clone().filter(|i| of(*i).classes == 0).map(|i| self.scan.tallied.groups[i].1.events).sum()

@@ -82,7 +82,7 @@ pub fn judge(scan: &Scan<'_>, scope: &Scope) -> ScopeCoverage {
         }
         for part in &system.classes {
             let mapping = scan.sources.mappings.iter().find(|m| m.id == system.source);
-            let bit = mapping.and_then(|m| m.classes.iter().position(|c| c.id == part.id));
+            let bit = mapping.and_then(|m| m.reading().classes.iter().position(|c| c.id == part.id));
             entries.push(judge.entry("class", part, &|key| bit.is_some_and(|b| b < 64 && key.classes >> b & 1 == 1)));
         }
     }

@@ -5,7 +5,7 @@ use crate::event::Column;
 use crate::event::value::fold_case;
 use crate::rule::lint::tree::{Data, Node};
 use crate::rule::lint::{meant, shown};
-use crate::source::keys::{self, BASES, CONVERSIONS, STEPS};
+use crate::source::keys::{self, BASES};
 
 /// A name that must be an event column; `filled` when a mapping is to fill it.
 pub(super) fn column_name(report: &mut Report<'_>, name: &str, line: usize, filled: bool) {
@@ -74,15 +74,14 @@ fn list<'n>(report: &mut Report<'_>, items: impl Iterator<Item = &'n Node>, colu
             always = None;
         }
         check(report, item, column);
-        if item.get("default").is_some() || (item.get("const").is_some() && STEPS.iter().all(|s| item.get(s).is_none())) {
+        if item.get("default").is_some() || (item.get("const").is_some() && keys::steps().all(|s| item.get(s).is_none())) {
             always = Some(item.line);
         }
     }
 }
 
 fn full(report: &mut Report<'_>, node: &Node, column: &str) {
-    let known: Vec<&str> = BASES.iter().chain(STEPS).copied().collect();
-    report.keys(node, &known, "an expression");
+    report.keys(node, keys::expression(), "an expression");
     let bases = BASES.iter().filter(|b| node.get(b).is_some()).count();
     if bases != 1 {
         let message = if bases == 0 { "an expression says nothing to read" } else { "an expression says two things to read" };
@@ -110,7 +109,7 @@ fn full(report: &mut Report<'_>, node: &Node, column: &str) {
         }
     }
     for case in node.get("cases").map(|e| e.value.members()).unwrap_or_default() {
-        report.keys(case, &["when", "then"], "a case");
+        report.keys(case, keys::case(), "a case");
         match case.get("when") {
             Some(entry) => when(report, &entry.value),
             None => report.add(Check::MissingKey, case.line, "a case has no `when`", "write `{when: {field: value}, then: path}`"),
@@ -123,7 +122,8 @@ fn full(report: &mut Report<'_>, node: &Node, column: &str) {
     steps(report, node, column);
 }
 
-fn steps(report: &mut Report<'_>, node: &Node, column: &str) {
+/// The regular expression of a `capture`.
+pub(super) fn capture(report: &mut Report<'_>, node: &Node) {
     if let Some(entry) = node.get("capture") {
         let pattern = entry.value.scalar().unwrap_or_default();
         match regex::Regex::new(&pattern) {
@@ -147,10 +147,14 @@ fn steps(report: &mut Report<'_>, node: &Node, column: &str) {
             Ok(_) => {}
         }
     }
+}
+
+fn steps(report: &mut Report<'_>, node: &Node, column: &str) {
+    capture(report, node);
     for conversion in node.get("as").map(|e| e.value.members()).unwrap_or_default() {
         let name = conversion.scalar().unwrap_or_default();
-        if !CONVERSIONS.contains(&name.as_str()) {
-            report.add(Check::UnknownConversion, conversion.line, format!("`{}` is not a conversion", shown(&name)), meant(&name, CONVERSIONS));
+        if !keys::conversions().contains(&name.as_str()) {
+            report.add(Check::UnknownConversion, conversion.line, format!("`{}` is not a conversion", shown(&name)), meant(&name, keys::conversions()));
         }
     }
     let Some(allowed) = keys::closed_values(column) else { return };

@@ -208,7 +208,7 @@ fn line_in(message: &str) -> Option<usize> {
 fn head(report: &mut Report<'_>, doc: &Doc<'_>) {
     let root = &doc.root;
     let start = root.entries().first().map_or(1, |e| e.line);
-    report.keys(root, keys::TOP_LEVEL, "a mapping");
+    report.keys(root, keys::top_level(), "a mapping");
     let title = root.get("title").and_then(|e| e.value.scalar()).filter(|t| !t.trim().is_empty());
     if title.is_none() {
         let line = root.get("title").map_or(start, |e| e.line);
@@ -232,7 +232,7 @@ fn head(report: &mut Report<'_>, doc: &Doc<'_>) {
         }
     }
     match root.get("logsource") {
-        Some(entry) if !entry.value.members().is_empty() => entry.value.members().into_iter().for_each(|n| report.keys(n, keys::LOGSOURCE, "logsource")),
+        Some(entry) if !entry.value.members().is_empty() => entry.value.members().into_iter().for_each(|n| report.keys(n, keys::logsource(), "logsource")),
         other => {
             let line = other.map_or(start, |e| e.line);
             report.add(Check::MissingLogsource, line, "no public rule can name these records", "add `logsource: [{product: acme, service: audit}]`");
@@ -281,7 +281,7 @@ fn head(report: &mut Report<'_>, doc: &Doc<'_>) {
 fn detect(report: &mut Report<'_>, doc: &Doc<'_>) {
     let Some(entry) = doc.root.get("detect") else { return };
     for alternative in entry.value.members() {
-        report.keys(alternative, keys::DETECT, "an alternative of detect");
+        report.keys(alternative, keys::detect(), "an alternative of detect");
         for key in ["has", "without"] {
             for path in alternative.get(key).map(|e| e.value.members()).unwrap_or_default() {
                 if let Some(text) = path.scalar() {
@@ -313,7 +313,8 @@ fn time(report: &mut Report<'_>, node: &Node) {
     if let Some(path) = node.scalar() {
         return report.plain_path(&path, node.line);
     }
-    report.keys(node, keys::TIME, "time");
+    report.keys(node, if node.get("first").is_some() { keys::zoned_times() } else { keys::time() }, "time");
+    expression::capture(report, node);
     for path in ["path", "first"].iter().filter_map(|k| node.get(k)).flat_map(|e| e.value.members()) {
         time(report, path);
     }
@@ -364,7 +365,7 @@ fn columns(report: &mut Report<'_>, doc: &Doc<'_>) {
 /// The activity table: names, categories, and entries that nothing reaches.
 fn activity(report: &mut Report<'_>, doc: &Doc<'_>, activities: &Activities) {
     let Some(section) = doc.root.get("activity") else { return };
-    report.keys(&section.value, keys::ACTIVITY, "activity");
+    report.keys(&section.value, keys::activity(), "activity");
     if let Some(key) = section.value.get("key") {
         expression::column_name(report, &key.value.scalar().unwrap_or_default(), key.line, false);
     }
@@ -436,7 +437,7 @@ fn category(report: &mut Report<'_>, entry: &Entry) {
 
 /// An entry of the map or of the patterns.
 fn map_entry(report: &mut Report<'_>, entry: &Node, activities: &Activities) {
-    report.keys(entry, keys::ENTRY, "an entry of the activity map");
+    report.keys(entry, keys::entry(), "an entry of the activity map");
     if let Some(category_entry) = entry.get("category") {
         category(report, category_entry);
     }
@@ -445,11 +446,11 @@ fn map_entry(report: &mut Report<'_>, entry: &Node, activities: &Activities) {
     known_activity(report, &name, named.line, activities);
     let Some(known) = activities.0.get(&name) else { return };
     match entry.text_of("category") {
-        Some(c) if c == known.category || !CATEGORIES.contains(&c) => {}
+        Some(c) if known.categories().any(|k| k == c) || !CATEGORIES.contains(&c) => {}
         Some(c) => report.add(
             Check::CategoryDiffers,
             entry.get("category").map_or(named.line, |e| e.line),
-            format!("`{}` is of the category {}, not {c}", shown(&name), known.category),
+            format!("`{}` is of the category {}, not {c}", shown(&name), known.categories().collect::<Vec<_>>().join(" or ")),
             format!("write `category: {}`", known.category),
         ),
         None => report.add(
@@ -476,7 +477,7 @@ fn known_activity(report: &mut Report<'_>, name: &str, line: usize, activities: 
 /// Event classes that are switched on one by one.
 fn classes(report: &mut Report<'_>, doc: &Doc<'_>, activities: &Activities) {
     for class in doc.root.get("classes").map(|e| e.value.members()).unwrap_or_default() {
-        report.keys(class, keys::CLASS, "an event class");
+        report.keys(class, keys::class(), "an event class");
         for name in class.get("activities").map(|e| e.value.members()).unwrap_or_default() {
             if let Some(text) = name.text() {
                 known_activity(report, text, name.line, activities);

@@ -27,7 +27,7 @@ checks! {
     EmptyColumn "empty-column" Note Note "A column that most sources fill (user, action, ip) is never filled",
 
     UnknownActivity "unknown-activity" Warning Error "An activity is not in activities.yml",
-    CategoryDiffers "category-differs" Warning Warning "An entry's category is not the one that activities.yml gives its activity",
+    CategoryDiffers "category-differs" Warning Warning "An entry's category is none that activities.yml gives its activity",
     UnknownCategory "unknown-category" Error Error "A category is none that events have",
     SameName "same-name" Warning Error "Two names of the activity map are the same without case and blanks at the ends",
     UnreachableEntry "unreachable-entry" Warning Error "An entry of the activity map can never be reached",

@@ -4,23 +4,50 @@ use super::expr::{Entry, Expr, Piece, Steps, Table};
 use super::select;
 use super::spec::{ActivityEntry, ActivitySpec, DetectSpec, Document, ExprSpec, FullSpec, OneOrMany};
 use super::times;
-use super::{ColumnExpr, Detect, EventClass, Mapping, PathId, PathRead};
+use super::{ColumnExpr, Detect, EventClass, Mapping, PathId, PathRead, Reading};
 use crate::event::pattern::{Flags, Pattern};
 use crate::event::time::parse_duration;
 use crate::event::value::fold_case;
 use crate::event::{CATEGORIES, Column};
 use crate::rule::detection::Detection;
-use crate::rule::load::split_tests;
+use crate::rule::load::{split_sections, split_tests};
 use crate::rule::sigma::parse_detections;
 use crate::rule::vars::Vars;
 use crate::source::names::{aliases, logsources};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::OnceLock;
 
 /// Compiles a mapping file.
 pub fn mapping(text: &str, file: &str) -> Result<Mapping, String> {
     // Tests are a third of the text, and only `sources test` asks for them.
     let (without_tests, tests) = split_tests(text);
     let doc: Document = yaml_serde::from_str(&without_tests).or_else(|_| yaml_serde::from_str(text)).map_err(|e| e.to_string())?;
+    let reading = reading(&doc)?;
+    Ok(Mapping { tests, reading: reading.into(), ..head(doc, text, file)? })
+}
+
+/// Sections that only tell what is made of records: nine tenths of a mapping.
+const OF_RECORDS: [&str; 3] = ["columns", "activity", "classes"];
+
+/// Compiles what tells the records of a built-in mapping from others, and leaves the rest to [`reading_of`].
+pub fn built_in(text: &str, file: &str) -> Result<Mapping, String> {
+    let (without_tests, tests) = split_tests(text);
+    // Whether events that were mapped before bring their source along decides over every source of a run.
+    if without_tests.lines().any(|l| l.trim_start().starts_with("source:")) {
+        return mapping(text, file);
+    }
+    let (top, _) = split_sections(&without_tests, &OF_RECORDS);
+    let doc: Document = yaml_serde::from_str(&format!("{top}\ncolumns: {{}}\n")).map_err(|e| e.to_string())?;
+    Ok(Mapping { tests, text: without_tests, ..head(doc, text, file)? })
+}
+
+/// Compiles what a mapping file, given without its tests, makes of records.
+pub fn reading_of(text: &str) -> Result<Reading, String> {
+    reading(&yaml_serde::from_str(text).map_err(|e| e.to_string())?)
+}
+
+/// What is known of a mapping before a record is read.
+fn head(doc: Document, text: &str, file: &str) -> Result<Mapping, String> {
     if doc.id.is_empty() || !doc.id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)) {
         return Err(format!("id: `{}`: use letters, digits, `_`, `-` and `.`", doc.id));
     }
@@ -29,6 +56,45 @@ pub fn mapping(text: &str, file: &str) -> Result<Mapping, String> {
     if detect.is_empty() {
         return Err("detect needs at least one alternative".into());
     }
+    for path in doc.json_text.iter().chain(&doc.each) {
+        if path.contains('[') || path.split('.').any(str::is_empty) {
+            return Err(format!("`{path}`: json_text and each take plain paths"));
+        }
+    }
+    let duration = |what: &str, text: &Option<String>| match text {
+        None => Ok(None),
+        Some(t) => parse_duration(t).map(Some).ok_or_else(|| format!("{what}: `{t}` is not a duration such as 90d or 15m")),
+    };
+    let hash = {
+        use sha2::Digest;
+        crate::rule::load::hex(&sha2::Sha256::digest(text.as_bytes()))[..12].to_owned()
+    };
+    Ok(Mapping {
+        file: file.to_owned(),
+        hash,
+        logsources: logsources(&doc.logsource).map_err(|e| format!("logsource: {e}"))?,
+        aliases: aliases(&doc.aliases).map_err(|e| format!("aliases: {e}"))?,
+        detect,
+        containers: doc.containers,
+        json_text: doc.json_text,
+        each: doc.each,
+        retention: duration("retention", &doc.retention)?,
+        delivery_lag: duration("delivery_lag", &doc.delivery_lag)?,
+        export_limits: doc.export_limits,
+        relayed: Vec::new(),
+        relays: doc.columns.contains_key(Column::Source.name()),
+        text: String::new(),
+        reading: OnceLock::new(),
+        tests: String::new(),
+        id: doc.id,
+        title: doc.title,
+    })
+}
+
+fn reading(doc: &Document) -> Result<Reading, String> {
+    let mut c = Compiler::default();
+    // Conditions of `detect` are read from rows, too.
+    doc.detect.iter().try_for_each(|d| c.detect(d).map(|_| ())).map_err(|e| format!("detect: {e}"))?;
     let time = times::compile(&doc.time, &mut |p| c.path(p))?;
     let mut columns = Vec::new();
     for (name, spec) in &doc.columns {
@@ -39,63 +105,21 @@ pub fn mapping(text: &str, file: &str) -> Result<Mapping, String> {
         }
         columns.push(c.column(column, |c| c.expr(spec)).map_err(|e| format!("columns.{name}: {e}"))?);
     }
-    let (mut known_actions, mut activities, mut activity_names) = (HashSet::new(), None, BTreeMap::new());
+    let (mut known_actions, mut activities) = (HashSet::new(), None);
     if let Some(activity) = &doc.activity {
         let entries = activity.map.values().flat_map(OneOrMany::list).chain(&activity.patterns);
         activities = Some(entries.filter_map(|e| e.activity.clone()).collect());
         known_actions.extend(activity.map.keys().map(|k| fold_case(k.trim()).into_owned()));
-        for (name, entries) in &activity.map {
-            for known in entries.list().iter().filter_map(|e| e.activity.as_ref()) {
-                activity_names.entry(known.clone()).or_insert_with(BTreeSet::new).insert(name.clone());
-            }
-        }
         for column in [Column::Activity, Column::Category] {
             columns.push(c.column(column, |c| c.activity(activity, column)).map_err(|e| format!("activity: {e}"))?);
         }
     }
-    let duration = |what: &str, text: &Option<String>| match text {
-        None => Ok(None),
-        Some(t) => parse_duration(t).map(Some).ok_or_else(|| format!("{what}: `{t}` is not a duration such as 90d or 15m")),
-    };
     let classes = doc.classes.iter().map(|class| {
         let when = c.when(&class.when).map_err(|e| format!("classes.{}: {e}", class.id))?;
         Ok(EventClass { id: class.id.clone(), title: class.title.clone(), when, activities: class.activities.clone(), actions: class.actions.clone() })
     });
     let classes = classes.collect::<Result<Vec<_>, String>>()?;
-    for path in doc.json_text.iter().chain(&doc.each) {
-        if path.contains('[') || path.split('.').any(str::is_empty) {
-            return Err(format!("`{path}`: json_text and each take plain paths"));
-        }
-    }
-    let hash = {
-        use sha2::Digest;
-        crate::rule::load::hex(&sha2::Sha256::digest(text.as_bytes()))[..12].to_owned()
-    };
-    Ok(Mapping {
-        file: file.to_owned(),
-        logsources: logsources(&doc.logsource).map_err(|e| format!("logsource: {e}"))?,
-        aliases: aliases(&doc.aliases).map_err(|e| format!("aliases: {e}"))?,
-        detect,
-        containers: doc.containers,
-        json_text: doc.json_text,
-        each: doc.each,
-        time,
-        columns: in_reading_order(columns)?,
-        paths: c.paths,
-        selects: c.selects,
-        hash,
-        known_actions,
-        activities,
-        activity_names,
-        retention: duration("retention", &doc.retention)?,
-        delivery_lag: duration("delivery_lag", &doc.delivery_lag)?,
-        export_limits: doc.export_limits,
-        classes,
-        relayed: Vec::new(),
-        tests,
-        id: doc.id,
-        title: doc.title,
-    })
+    Ok(Reading { time, columns: in_reading_order(columns)?, paths: c.paths, selects: c.selects, known_actions, activities, classes })
 }
 
 /// Sorts so that each column comes after those it reads.
@@ -143,8 +167,7 @@ impl Compiler {
     }
 
     fn detect(&mut self, spec: &DetectSpec) -> Result<Detect, String> {
-        let has = spec.has.iter().map(|p| self.path(p)).collect::<Result<Vec<_>, _>>()?;
-        let without = spec.without.iter().map(|p| self.path(p)).collect::<Result<Vec<_>, _>>()?;
+        spec.has.iter().chain(&spec.without).try_for_each(|p| self.path(p).map(|_| ()))?;
         let selection = spec.selection.as_ref().map(|w| self.when(w)).transpose()?;
         let mut asked = BTreeSet::new();
         if let Some(selection) = &selection {
@@ -155,10 +178,10 @@ impl Compiler {
                 return Err("`where` sees fields of the record, not event columns".into());
             }
         }
-        if has.is_empty() && asked.is_empty() {
+        if spec.has.is_empty() && asked.is_empty() {
             return Err("an alternative needs `has` with at least one field, or `where`".into());
         }
-        Ok(Detect { weight: has.len() + asked.len(), has, without, selection })
+        Ok(Detect { weight: spec.has.len() + asked.len(), has: spec.has.clone(), without: spec.without.clone(), selection })
     }
 
     fn column(&mut self, column: Column, build: impl FnOnce(&mut Compiler) -> Result<Expr, String>) -> Result<ColumnExpr, String> {

@@ -1,7 +1,7 @@
 //! Expressions that give a column's value, and their evaluation over one record.
 
 use super::select::{self, Step};
-use super::{Mapping, PathId};
+use super::{PathId, Reading};
 use crate::event::Column;
 use crate::event::address::parse_address;
 use crate::event::pattern::Pattern;
@@ -21,14 +21,14 @@ pub enum Convert {
     Lower,
     /// Without blanks at its ends.
     Trim,
-    /// The first item of a comma list.
-    FirstItem,
     /// Without one pair of square brackets around it.
     TrimBrackets,
     /// `true` or `false`, else null.
     Bool,
     /// What follows the last `/` or `:`.
     LastSegment,
+    /// The first item of a comma list.
+    FirstItem,
 }
 
 /// An expression that gives a column's value.
@@ -106,12 +106,14 @@ pub struct Steps {
 pub trait Row {
     /// The values at a path, elements of arrays one by one.
     fn values(&self, path: PathId, found: &mut dyn FnMut(Value<'_>));
+    /// The objects and arrays at a path, of which the JSON text is read.
+    fn json(&self, path: PathId, found: &mut dyn FnMut(&Json));
     /// A column computed before.
     fn column(&self, column: Column, found: &mut dyn FnMut(Value<'_>));
 }
 
 /// Lets a condition of a mapping read a row; JSON null counts as absent.
-pub struct RowFields<'a>(pub &'a dyn Row, pub &'a Mapping);
+pub struct RowFields<'a>(pub &'a dyn Row, pub &'a Reading);
 
 impl Fields for RowFields<'_> {
     fn values(&self, field: &str, found: &mut dyn FnMut(Value<'_>)) {
@@ -140,13 +142,7 @@ impl Fields for RowFields<'_> {
 
 /// Calls `found` with each scalar that steps inside the JSON at a path lead to.
 fn select_values(row: &dyn Row, path: PathId, steps: &[Step], found: &mut dyn FnMut(Value<'_>)) {
-    row.values(path, &mut |v| {
-        if v.kind == Kind::Json
-            && let Ok(json) = serde_json::from_str(v.text)
-        {
-            select_scalars(&json, steps, found);
-        }
-    });
+    row.json(path, &mut |json| select_scalars(json, steps, found));
 }
 
 /// As the engine reads a path with brackets, over a whole record.
@@ -176,7 +172,7 @@ type Read<'r> = &'r dyn Fn(&mut dyn FnMut(Value<'_>));
 
 impl Expr {
     /// The value for a row: text, or JSON text ([`Kind::Json`]).
-    pub fn eval(&self, row: &dyn Row, mapping: &Mapping) -> Option<(Kind, String)> {
+    pub fn eval(&self, row: &dyn Row, reading: &Reading) -> Option<(Kind, String)> {
         let first = |want_json: bool, read: Read<'_>| -> Option<(Kind, String)> {
             let mut out = None;
             read(&mut |v: Value<'_>| {
@@ -200,26 +196,26 @@ impl Expr {
                 for piece in pieces {
                     match piece {
                         Piece::Text(text) => out.push_str(text),
-                        Piece::Expr(expr) => out.push_str(&expr.eval(row, mapping)?.1),
+                        Piece::Expr(expr) => out.push_str(&expr.eval(row, reading)?.1),
                     }
                 }
                 Some((Kind::Str, out))
             }
             Expr::Column(c) => first(true, &|f| row.column(*c, f)),
             Expr::Const(c) => Some((Kind::Str, c.clone())),
-            Expr::First(list) => list.iter().find_map(|e| e.eval(row, mapping)),
-            Expr::Cases(cases) => cases.iter().find(|(when, _)| when.holds(&RowFields(row, mapping))).and_then(|(_, then)| then.eval(row, mapping)),
+            Expr::First(list) => list.iter().find_map(|e| e.eval(row, reading)),
+            Expr::Cases(cases) => cases.iter().find(|(when, _)| when.holds(&RowFields(row, reading))).and_then(|(_, then)| then.eval(row, reading)),
             Expr::Table(table) => {
                 let key = first(false, &|f| row.column(table.key, f));
                 let named = key.and_then(|(_, k)| table.entries.get(fold_case(k.trim()).as_ref()));
-                let holds = |e: &&Entry| e.when.as_ref().is_none_or(|w| w.holds(&RowFields(row, mapping)));
+                let holds = |e: &&Entry| e.when.as_ref().is_none_or(|w| w.holds(&RowFields(row, reading)));
                 match named.into_iter().flatten().chain(&table.patterns).find(holds) {
                     Some(entry) => entry.value.clone(),
                     None => table.default.clone(),
                 }
                 .map(|value| (Kind::Str, value))
             }
-            Expr::Steps(base, steps) => steps.apply(base.eval(row, mapping)),
+            Expr::Steps(base, steps) => steps.apply(base.eval(row, reading)),
         }
     }
 
