@@ -17,9 +17,22 @@ pub fn net24(addr: IpAddr) -> String {
 }
 
 /// Who acts, over sessions: an assumed role makes a new user name every session, while the role behind it stays.
+///
+/// A role of AWS IAM Identity Center is the other way round: a whole department has it, and its sessions bear the name of the
+/// person in the directory, which the person cannot choose. A name that is a mail address is that person, as other logs
+/// write it; another name is told with its role.
 pub fn principal(actor_type: Option<&str>, on_behalf_of: Option<&str>, user_key: Option<&str>) -> Option<String> {
     let role = on_behalf_of.filter(|r| actor_type == Some("role") && !r.is_empty());
-    role.or(user_key).filter(|p| !p.is_empty()).map(str::to_owned)
+    let person = role.filter(|r| is_single_sign_on(r)).and(user_key).map(|user| match user.rsplit(['/', ':']).next() {
+        Some(name) if name.contains('@') => name,
+        _ => user,
+    });
+    person.or(role).or(user_key).filter(|p| !p.is_empty()).map(str::to_owned)
+}
+
+/// Whether a role's ARN is one that IAM Identity Center made: the path and the start of the name are reserved for it.
+fn is_single_sign_on(role: &str) -> bool {
+    role.split_once(":role/aws-reserved/sso.amazonaws.com/").is_some_and(|(_, name)| name.rsplit('/').next().is_some_and(|n| n.starts_with("AWSReservedSSO_")))
 }
 
 #[cfg(test)]
@@ -41,5 +54,20 @@ mod tests {
         assert_eq!(principal(Some("human"), role, Some("ann")).as_deref(), Some("ann"));
         assert_eq!(principal(Some("role"), None, Some("arn:session")).as_deref(), Some("arn:session"));
         assert_eq!(principal(None, None, None), None);
+    }
+
+    #[test]
+    fn a_person_stands_for_the_sessions_of_a_single_sign_on_role() {
+        let role = Some("arn:aws:iam::1:role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_Admin_4be1");
+        let of = |role, user| principal(Some("role"), role, Some(user));
+        let arn = "arn:aws:sts::1:assumed-role/awsreservedsso_admin_4be1/ann@example.com";
+        assert_eq!(of(role, arn).as_deref(), Some("ann@example.com"));
+        assert_eq!(of(role, "aroaexample:ann@example.com").as_deref(), Some("ann@example.com"));
+        // A bare name might be another person elsewhere.
+        let bare = "arn:aws:sts::1:assumed-role/awsreservedsso_admin_4be1/ann";
+        assert_eq!(of(role, bare).as_deref(), Some(bare));
+        // Anybody may give a role of their own such a name, but not the path.
+        let own = Some("arn:aws:iam::1:role/AWSReservedSSO_Admin_4be1");
+        assert_eq!(of(own, arn).as_deref(), own);
     }
 }
