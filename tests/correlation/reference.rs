@@ -93,6 +93,7 @@ fn answer(c: &Correlation, facts: &[Fact], all: &[Correlation]) -> Answer {
     let mut findings = Findings::new();
     for (key, members) in &groups {
         for burst in bursts(c, members, facts) {
+            let burst = if c.kind == Kind::TemporalOrdered { from_the_first_rule(c, burst, members, facts) } else { burst };
             let mut rows: Vec<usize> = burst.into_iter().flat_map(|i| members[i].evidence.clone()).collect::<BTreeSet<_>>().into_iter().collect();
             rows.sort_by_key(|r| facts[*r].time);
             // Cut from the first row on, wherever a part would be too long.
@@ -167,6 +168,16 @@ fn bursts(c: &Correlation, members: &[Hit], facts: &[Fact]) -> Vec<BTreeSet<usiz
         out.push(touching.into_iter().flatten().chain(window.iter().copied()).collect());
     }
     out
+}
+
+/// A burst of a sequence, without what comes before the first event of the first rule in the window that is complete first.
+fn from_the_first_rule(c: &Correlation, burst: BTreeSet<usize>, members: &[Hit], facts: &[Fact]) -> BTreeSet<usize> {
+    let time = |i: usize| facts[members[i].event].time;
+    let window = |end: i64| -> BTreeSet<usize> { burst.iter().copied().filter(|i| time(*i) <= end && end - time(*i) <= c.span).collect() };
+    let ends: BTreeSet<i64> = burst.iter().map(|i| time(*i)).collect();
+    let complete = ends.into_iter().map(window).find(|w| qualifies(c, w, members, facts)).unwrap_or_default();
+    let begins = complete.into_iter().filter(|i| members[*i].rule == c.rules[0]).map(time).min().unwrap_or(i64::MIN);
+    burst.iter().copied().filter(|i| time(*i) >= begins).collect()
 }
 
 fn qualifies(c: &Correlation, window: &BTreeSet<usize>, members: &[Hit], facts: &[Fact]) -> bool {

@@ -78,7 +78,10 @@ fn ordered_wants_distinct_rows_in_order() {
     // The first row that could serve a rule is not always the one that must.
     let pair = rule("temporal_ordered", "rules: [ra, rb]\ngroup-by: [u]\ntimespan: 10s");
     assert_eq!(bursts(&pair, &[(0.0, "ab"), (1.0, "a")]), Vec::<Vec<String>>::new());
-    assert_eq!(bursts(&pair, &[(0.0, "b"), (1.0, "ab"), (2.0, "b")]), [["e0", "e1", "e2"]]);
+    assert_eq!(bursts(&pair, &[(0.0, "ab"), (1.0, "ab"), (2.0, "b")]), [["e0", "e1", "e2"]]);
+    // What the window holds before the first rule's first event is no evidence; what it holds after is.
+    assert_eq!(bursts(&pair, &[(0.0, "b"), (1.0, "ab"), (2.0, "b")]), [["e1", "e2"]]);
+    assert_eq!(bursts(&pair, &[(0.0, "b"), (1.0, "a"), (2.0, "a"), (3.0, "b"), (4.0, "b")]), [["e1", "e2", "e3", "e4"]]);
     assert_eq!(bursts(&pair, &[(0.0, "b"), (5.0, "a"), (15.0, "b")]), [["e1", "e2"]]);
     assert!(bursts(&pair, &[(0.0, "a"), (10.000_001, "b")]).is_empty());
     // A window that fails does not end the search, nor is it evidence.

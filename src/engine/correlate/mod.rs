@@ -3,12 +3,14 @@
 //! A *unit* is what a correlation counts: an event that a detection matched, or a hit of another correlation (a chain).
 //! A window holds the units of a group whose times lie within the timespan, both borders inside; all units of one instant
 //! enter and leave together, so that the order of files decides nothing (RULES §2, "window").
+//! A burst of an ordered sequence begins with the first event that its first rule matched: what the window holds before that,
+//! such as the month's work of somebody who was then removed, is no part of a sequence.
 
 mod measure;
 mod units;
 
 use super::merge::EventRows;
-use crate::rule::correlation::Correlation;
+use crate::rule::correlation::{Correlation, CorrelationKind};
 use measure::Measure;
 use polars::prelude::*;
 use std::sync::Arc;
@@ -233,10 +235,19 @@ fn sweep(
             Some(w) if from < w.to => Some(Window { to, ..w }),
             earlier => {
                 earlier.into_iter().for_each(&mut burst);
-                Some(Window { from, to, crossed: time })
+                let first = start + before_the_sequence(correlation, &entries[start..end]);
+                Some(Window { from: position[first], to, crossed: time })
             }
         };
     }
     open.into_iter().for_each(burst);
     units
+}
+
+/// How many entries at the start of a window that holds cannot belong to a sequence: those before the first rule's.
+fn before_the_sequence(correlation: &Correlation, window: &[Entry]) -> usize {
+    match correlation.kind {
+        CorrelationKind::TemporalOrdered => window.iter().find(|e| e.value == 0).map_or(0, |first| window.partition_point(|e| e.time < first.time)),
+        _ => 0,
+    }
 }
