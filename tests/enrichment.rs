@@ -40,8 +40,10 @@ fn derived_fields_are_fields_of_detections_and_correlations() {
         event("c", json!({"user": "role/1", "ip": "10.1.2.3", "actor_type": "role", "on_behalf_of": "role"})),
         event("d", json!({"user": "role/2", "ip": "8.8.8.8", "actor_type": "role", "on_behalf_of": "role"})),
         event("e", json!({"user": "eve"})),
+        event("f", json!({"user": "flo", "ip": "127.0.0.1", "time": "2024-01-16T00:30:00+02:00"})),
     ];
     let yaml = [
+        rule("hour", "{time.hour: '22'}"),
         rule("net", "{ip.net24: 203.0.113.0/24}"),
         rule("kind", "{ip.kind: [private, public]}"),
         rule("agent", "{user_agent.family: chrome on windows}"),
@@ -52,7 +54,7 @@ fn derived_fields_are_fields_of_detections_and_correlations() {
     ]
     .join("---\n");
     let seen = common::scan_bytes(common::own_sources(), &common::rules(&yaml), vec![("e.ndjson".into(), ndjson(&events))], 2);
-    for (name, ids) in [("net", "ab"), ("kind", "cd"), ("agent", "b"), ("who", "acd"), ("none", "e")] {
+    for (name, ids) in [("hour", "f"), ("net", "ab"), ("kind", "cd"), ("agent", "b"), ("who", "acd"), ("none", "e")] {
         assert_eq!(seen.hits(name).into_iter().collect::<String>(), ids, "{name}: {seen:?}");
     }
     let many = seen.findings.iter().find(|f| f.rule == "many").expect("a finding of the correlation");

@@ -9,7 +9,7 @@ use super::plan::{AtomId, DetectPlan, Filled, SourcePlan};
 use crate::enrich;
 use crate::event::derived::Derived;
 use crate::event::dict::ABSENT;
-use crate::event::time::{Instant, format_time};
+use crate::event::time::{DAY, HOUR, Instant, format_time};
 use crate::event::value::{Kind, Value, fold_case};
 use crate::event::{Column, Outcome};
 use crate::rule::FieldRef;
@@ -465,6 +465,17 @@ impl<'p> Batch<'p> {
                     let text = format_time(self.times[row as usize]);
                     let code = self.intern(id, Value::str(&text));
                     self.fields[id as usize].column.push(code);
+                }
+            }
+            Filled::Hour => {
+                // Two dozen values: no row needs a text of its own.
+                let mut codes = [UNKNOWN; 24];
+                for row in 0..self.rows {
+                    let hour = (self.times[row as usize].rem_euclid(DAY) / HOUR) as usize;
+                    if codes[hour] == UNKNOWN {
+                        codes[hour] = self.intern(id, Value::str(&format!("{hour:02}")));
+                    }
+                    self.fields[id as usize].column.push(codes[hour]);
                 }
             }
             Filled::UserKey(user) => self.compute_memo(id, &[user], &|batch, row| batch.text(user, row).map(|t| (Kind::Str, fold_case(t).into_owned()))),

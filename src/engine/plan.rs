@@ -74,6 +74,8 @@ pub enum Filled {
     Source,
     /// The time as text.
     Time,
+    /// The hour of the time.
+    Hour,
     /// Never: the mapping does not fill the column.
     Never,
 }
@@ -481,6 +483,7 @@ impl SourcePlan {
                 let user = self.field(&FieldRef::Column(Column::User));
                 (Filled::UserKey(user), vec![user])
             }
+            FieldRef::Derived(Derived::TimeHour) => (Filled::Hour, Vec::new()),
             FieldRef::Derived(derived) => {
                 let inputs = derived.columns().iter().map(|c| self.field(&FieldRef::Column(*c))).collect();
                 (Filled::Derived(*derived), inputs)
@@ -676,7 +679,7 @@ impl SourcePlan {
         match field.filled {
             Filled::Never => true,
             Filled::Derived(_) | Filled::UserKey(_) => field.inputs.iter().all(|i| self.is_unmapped(*i)),
-            Filled::Record | Filled::Expr(_) | Filled::Source | Filled::Time => false,
+            Filled::Record | Filled::Expr(_) | Filled::Source | Filled::Time | Filled::Hour => false,
         }
     }
 

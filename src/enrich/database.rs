@@ -97,7 +97,7 @@ impl Databases {
             Derived::IpAsn => self.any_holds(|h| h.asn),
             Derived::IpOrg => self.any_holds(|h| h.org),
             Derived::IpLocation => self.any_holds(|h| h.location),
-            Derived::IpKind | Derived::IpNet24 | Derived::UserAgentFamily | Derived::Principal => true,
+            Derived::IpKind | Derived::IpNet24 | Derived::UserAgentFamily | Derived::TimeHour | Derived::Principal => true,
         }
     }
 

@@ -39,7 +39,7 @@ impl Facts {
             Derived::IpOrg => self.org.as_deref(),
             Derived::IpLocation => self.location.as_deref(),
             Derived::IpKind => Some(self.kind),
-            Derived::IpNet24 | Derived::UserAgentFamily | Derived::Principal => None,
+            Derived::IpNet24 | Derived::UserAgentFamily | Derived::TimeHour | Derived::Principal => None,
         }
     }
 

@@ -43,6 +43,7 @@ derived! {
     IpNet24 "ip.net24" [Ip] "The network around the address: the /24 of IPv4, the /48 of IPv6",
     IpLocation "ip.location" [Ip] "Latitude, longitude and radius in km, such as 52.5,13.4,20; needs a database with cities or radiuses",
     UserAgentFamily "user_agent.family" [UserAgent] "Browser and system, client or library without versions, such as Chrome on Windows or aws-cli",
+    TimeHour "time.hour" [Time] "Hour of the day in UTC, 00 to 23",
     Principal "principal" [ActorType, OnBehalfOf, UserKey] "Who acts, over sessions: the role behind an assumed role, the person behind a single sign-on role, else user_key",
 }
 
