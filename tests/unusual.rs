@@ -105,3 +105,69 @@ fn the_page_of_the_report_is_escaped_and_the_same_at_any_number_of_threads() {
     assert!(html.contains("<path class=\"b-high\"") && html.contains("<rect class=\"b-critical\""));
     assert!(md.contains("Not assessable") && md.contains("give a database"), "where nothing was looked up it says so");
 }
+
+/// A report of these events, its HTML and Markdown.
+fn report(place: &Place, more: &[&str]) -> (String, String) {
+    let args: Vec<&str> = ["report", "log.ndjson", "-o", "out"].iter().chain(&FLAGS).chain(more).copied().collect();
+    place.run(&args).exits(0);
+    (place.read_text("out/report.html"), place.read_text("out/report.md"))
+}
+
+/// The page about what is unusual, without the rest of the report.
+fn page_of(html: &str) -> &str {
+    html.split_once("<section aria-labelledby=\"unusual\">").expect("the page").1
+}
+
+/// What stands below a heading of the Markdown, up to the next.
+fn below<'a>(md: &'a str, heading: &str) -> &'a str {
+    let rest = md.split_once(heading).expect("the heading").1;
+    rest.split_once("\n### ").map_or(rest, |r| r.0)
+}
+
+#[test]
+fn an_address_is_first_seen_when_it_was_not_when_a_rule_fired() {
+    let place = place();
+    // Ana's new value comes from the address that she has had since the first day.
+    let text = place.read_text("log.ndjson").replace("203.0.113.9", "203.0.113.0");
+    place.write("log.ndjson", text);
+    let (_, md) = report(&place, &[]);
+    let line = below(&md, "### Unusual addresses").lines().find(|l| l.contains("ana@example.com")).expect("her line").to_owned();
+    let cells: Vec<&str> = line.split(" | ").collect();
+    assert_eq!(cells[4], "2024-01-15 10:00:00", "{line}");
+    assert!(cells[5].ends_with("v KP, 2024-02-19 10:00:00"), "{line}");
+    assert_eq!((cells[2], cells[3]), ("not looked up", "not looked up"), "place and network each say so");
+}
+
+#[test]
+fn a_secret_for_a_name_is_masked_in_the_strip_too() {
+    const SECRET: &str = "ghp_abcdefghijklmnopqrstuvwxyz012345";
+    let place = place();
+    place.write("log.ndjson", place.read_text("log.ndjson").replace("ana@example.com", SECRET));
+    let (html, _) = report(&place, &[]);
+    // Not the part of it that a label has room for, either.
+    assert!(page_of(&html).contains("[masked]<title>[masked]</title>") && !page_of(&html).contains("ghp_abc"));
+    let (html, _) = report(&place, &["--show-secrets", "--force"]);
+    assert!(page_of(&html).contains(SECRET));
+}
+
+#[test]
+fn what_is_left_out_is_counted_and_no_mark_hides_another() {
+    let place = place();
+    let mut events: Vec<Value> = Vec::new();
+    for n in 0..25 {
+        let (user, ip) = (format!("u{n:02}@example.com"), format!("198.51.100.{n}"));
+        events.extend((0..35).map(|d| event_at(&format!("{n}-{d}"), d * DAY, "hit", json!({"u": user, "v": "DE", "ip": ip}))));
+        // Many new values within a day.
+        events.extend((0..9).map(|v| event_at(&format!("{n}-v{v}"), 35 * DAY + v, "hit", json!({"u": user, "v": format!("V{v}"), "ip": ip}))));
+    }
+    place.write("log.ndjson", ndjson(&events));
+    let (html, md) = report(&place, &[]);
+    let page = page_of(&html);
+    assert!(page.contains("The 12 of 25 named users with the highest scores are drawn."));
+    assert!(page.contains("Of 25 users the highest 20 are listed. Of 25 addresses the highest 20 are listed."));
+    assert!(below(&md, "### Where to look first").contains("Of 25 users the highest 20 are listed."));
+    assert!(page.contains("First 100 of 225 rows."));
+    // Nine findings of a lane are one triangle with their number, and its title names five.
+    assert_eq!(page.matches("<path class=\"b-high\"").count(), 12);
+    assert!(page.contains(">9</text>") && page.contains("; 4 more</title>"));
+}

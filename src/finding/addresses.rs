@@ -41,11 +41,21 @@ pub struct KnownAddress<'s> {
 impl KnownAddress<'_> {
     /// In one line, without the address: `DE, Berlin, AS64500 Example, vpn`.
     pub fn words(&self) -> String {
-        let system = match (self.asn, self.org) {
+        let system = self.system();
+        [self.country, self.city, system.as_deref(), self.kind].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    /// Where it is and of which kind: `DE, Berlin, vpn`.
+    pub fn place(&self) -> String {
+        [self.country, self.city, self.kind].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    /// The network that it belongs to: `AS64500 Example`.
+    pub fn system(&self) -> Option<String> {
+        match (self.asn, self.org) {
             (Some(asn), Some(org)) => Some(format!("AS{asn} {org}")),
             (asn, org) => asn.map(|n| format!("AS{n}")).or(org.map(str::to_owned)),
-        };
-        [self.country, self.city, system.as_deref(), self.kind].into_iter().flatten().collect::<Vec<_>>().join(", ")
+        }
     }
 }
 

@@ -319,6 +319,8 @@ pub struct StripContext {
     pub labels: f64,
     pub from: String,
     pub to: String,
+    /// Users that findings name: there are lanes for those with the highest scores.
+    pub users: usize,
     pub lanes: Vec<LaneContext>,
 }
 
@@ -340,11 +342,12 @@ pub struct TickContext {
     pub height: f64,
 }
 
-/// A finding: its level tells the shape.
+/// A finding, or several that lie closer than the drawing can tell: the highest level gives the shape.
 #[derive(Debug, Clone, Serialize)]
 pub struct MarkContext {
     pub x: f64,
     pub level: &'static str,
     pub anchor: String,
+    pub findings: usize,
     pub title: String,
 }

@@ -12,16 +12,22 @@ use crate::finding::addresses;
 use crate::finding::risk::{FORMULA, Risk, Score};
 use crate::finding::scan::Scan;
 use crate::output::behaviour::{fact, fact_words, histories_of, unready_name};
-use crate::output::printable;
 use crate::output::risk::reason_words;
-use crate::rule::Body;
+use crate::output::{grouped, printable, shorten};
 use crate::rule::meta::Level;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::rule::{Body, FieldRef};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Rows printed in a table; the rest is counted.
 const MAX_ROWS: usize = 100;
+/// Users, and addresses, that are listed by their score.
+const MAX_SCORES: usize = 20;
 /// Users that get a strip.
 const MAX_LANES: usize = 12;
+/// Width of a mark, in the drawing's own units: findings closer than that would hide each other and are one mark.
+const MARK: f64 = 12.0;
+/// Findings that a mark names.
+const MAX_NAMED: usize = 5;
 /// Width of the drawing, of its labels, and height of a lane, in the drawing's own units.
 const WIDTH: f64 = 1000.0;
 const LABELS: f64 = 220.0;
@@ -76,6 +82,19 @@ impl Page<'_, '_> {
         text(printable(&shown).into_owned())
     }
 
+    /// When each address of some rows was first seen in the events that were kept.
+    fn first_seen(&self, rows: impl Iterator<Item = u32>) -> HashMap<u32, i64> {
+        let Some(ip) = self.scan.field(&FieldRef::Column(Column::Ip)) else { return HashMap::new() };
+        let codes = &self.scan.rows.columns[ip];
+        let mut first: HashMap<u32, i64> = rows.map(|row| (codes[row as usize], i64::MAX)).collect();
+        for (code, time) in codes.iter().zip(&self.scan.rows.time) {
+            if let Some(known) = first.get_mut(code) {
+                *known = (*known).min(*time);
+            }
+        }
+        first
+    }
+
     fn is_behaviour(&self, finding: &Finding) -> bool {
         matches!(self.scan.rules.rules[finding.rule].body, Body::Behaviour(_))
     }
@@ -84,10 +103,17 @@ impl Page<'_, '_> {
         let one = |kind: &'static str, s: &Score| -> Vec<CellContext> {
             vec![text(kind), self.cell(&s.name), text(format!("{:.1}", s.score)), text(printable(&reason_words(self.scan, s, 6)).into_owned())]
         };
-        let users = risk.users.iter().flatten().take(20).map(|s| one("user", s));
-        let rows = users.chain(risk.addresses.iter().take(20).map(|s| one("address", s))).collect();
-        let people = if risk.users.is_none() { " People are left out, as asked." } else { "" };
-        let about = format!("Users and addresses by the rules that named them. A score is the {FORMULA}. It orders work and is no verdict.{people}");
+        let users = risk.users.iter().flatten().take(MAX_SCORES).map(|s| one("user", s));
+        let rows = users.chain(risk.addresses.iter().take(MAX_SCORES).map(|s| one("address", s))).collect();
+        let mut about = format!("Users and addresses by the rules that named them. A score is the {FORMULA}. It orders work and is no verdict.");
+        if risk.users.is_none() {
+            about.push_str(" People are left out, as asked.");
+        }
+        for (what, total) in [("users", risk.users.as_ref().map_or(0, Vec::len)), ("addresses", risk.addresses.len())] {
+            if total > MAX_SCORES {
+                about.push_str(&format!(" Of {} {what} the highest {MAX_SCORES} are listed.", grouped(total as u64)));
+            }
+        }
         table(
             "look-first",
             "Where to look first",
@@ -108,12 +134,19 @@ impl Page<'_, '_> {
         for (i, f) in scan.findings.iter().enumerate().filter(|(_, f)| scan.rules.rules[f.rule].meta.level > Level::Informational) {
             of(f).into_iter().for_each(|ip| named.entry(ip).or_default().extend([i]));
         }
+        let unusual = |f: &Finding| self.is_behaviour(f) && scan.rules.rules[f.rule].meta.level > Level::Informational;
+        let first_seen = self.first_seen(scan.findings.iter().filter(|f| unusual(f)).flat_map(|f| f.rows().iter().copied()));
+        let ip_codes = scan.field(&FieldRef::Column(Column::Ip)).map(|f| &scan.rows.columns[f]);
+        let unknown = |derived: Derived| text(if scan.databases.lacks(derived).is_some() { "not looked up" } else { "the databases do not say" });
         let mut lines: Vec<(i64, Vec<CellContext>)> = Vec::new();
-        for (i, f) in scan.findings.iter().enumerate().filter(|(_, f)| self.is_behaviour(f) && scan.rules.rules[f.rule].meta.level > Level::Informational) {
+        for (i, f) in scan.findings.iter().enumerate().filter(|(_, f)| unusual(f)) {
             for ip in of(f) {
                 let Some(&row) = f.rows().iter().find(|r| scan.column(Column::Ip, **r) == Some(ip)) else { continue };
-                let place = addresses::of_row(scan, row).map(|a| a.words()).filter(|w| !w.is_empty());
-                let place = place.map_or_else(|| text(if known { "the databases do not say" } else { "not looked up" }), |w| self.cell(&w));
+                let address = addresses::of_row(scan, row);
+                let place = address.as_ref().map(|a| a.place()).filter(|w| !w.is_empty());
+                let place = place.map_or_else(|| unknown(Derived::IpCountry), |w| self.cell(&w));
+                let system = address.and_then(|a| a.system()).map_or_else(|| unknown(Derived::IpAsn), |w| self.cell(&w));
+                let (time, seen) = (scan.rows.time[row as usize], ip_codes.and_then(|codes| first_seen.get(&codes[row as usize])));
                 let learnt = match (fact(&f.facts, "known_since"), fact(&f.facts, "events_before")) {
                     (Some(since), Some(events)) => format!("since {}, {events} events", since.get(..10).unwrap_or(&since)),
                     _ => "nothing is learnt".into(),
@@ -129,12 +162,13 @@ impl Page<'_, '_> {
                     self.cell(ip),
                     self.cell(who),
                     place,
-                    text(format_local(scan.rows.time[row as usize], self.zone)),
-                    self.cell(&format!("{}: {}", scan.rules.rules[f.rule].meta.title, fact_words(&f.facts))),
+                    system,
+                    text(format_local(seen.copied().unwrap_or(time), self.zone)),
+                    self.cell(&format!("{}: {}, {}", scan.rules.rules[f.rule].meta.title, fact_words(&f.facts), format_local(time, self.zone))),
                     text(learnt),
                     text(if else_did.is_empty() { "nothing else".into() } else { else_did.join("; ") }),
                 ];
-                lines.push((scan.rows.time[row as usize], cells));
+                lines.push((time, cells));
             }
         }
         lines.sort();
@@ -144,9 +178,9 @@ impl Page<'_, '_> {
             "unusual-addresses",
             "Unusual addresses",
             format!(
-                "Addresses in findings of behaviour rules: what was unusual, since when and by how many events the entity was known, and what else names the address.{asked}"
+                "Addresses in findings of behaviour rules: what was unusual and when, since when and by how many events the entity was known, and what else names the address. First seen is the address's first event, by anybody, in the events that rules or tables read; not in a baseline.{asked}"
             ),
-            vec!["Address", "Who", "Where", "First seen", "What was unusual", "Learnt", "Also named in"],
+            vec!["Address", "Who", "Where", "ASN", "First seen", "What was unusual", "Learnt", "Also named in"],
             lines.into_iter().map(|l| l.1).collect(),
             "No behaviour rule found anything.",
         )
@@ -229,7 +263,7 @@ impl Page<'_, '_> {
             (_, _, Some((first, last))) => Some((first, last.max(first + 1))),
             _ => None,
         };
-        let empty = StripContext { width: WIDTH, height: 0.0, labels: LABELS, from: String::new(), to: String::new(), lanes: Vec::new() };
+        let empty = StripContext { width: WIDTH, height: 0.0, labels: LABELS, from: String::new(), to: String::new(), users: 0, lanes: Vec::new() };
         let Some((from, to)) = span.filter(|_| !users.is_empty()) else { return empty };
         let part = |time: i64| ((time - from) as f64 / (to - from).max(1) as f64).clamp(0.0, 1.0);
         let x = |time: i64| ((LABELS + part(time) * (WIDTH - LABELS - 12.0)) * 10.0).round() / 10.0;
@@ -244,9 +278,8 @@ impl Page<'_, '_> {
                 *ticks[lane].entry((part(scan.rows.time[row as usize]) * (TICKS - 1) as f64) as usize).or_default() += 1;
             }
         }
-        let mut marks: Vec<Vec<MarkContext>> = vec![Vec::new(); users.len()];
-        // Most severe last: it is drawn above the others.
-        for finding in scan.findings.iter().rev() {
+        let mut named: Vec<Vec<&Finding>> = vec![Vec::new(); users.len()];
+        for finding in &scan.findings {
             let meta = &scan.rules.rules[finding.rule].meta;
             if meta.level == Level::Informational {
                 continue;
@@ -254,16 +287,35 @@ impl Page<'_, '_> {
             let lanes: BTreeSet<usize> =
                 finding.rows().iter().filter_map(|r| scan.column(Column::User, *r)).filter_map(|u| lanes_by_text.get(u).copied().flatten()).collect();
             for lane in lanes {
-                let title = format!("{} ({}), {}", meta.title, meta.level.name(), format_local(finding.first, self.zone));
-                marks[lane].push(MarkContext {
-                    x: x(finding.first),
-                    level: meta.level.name(),
-                    anchor: finding.id.to_lowercase(),
-                    title: printable(&title).into_owned(),
-                });
+                named[lane].push(finding);
             }
         }
-        let lanes = users.iter().zip(ticks).zip(marks).enumerate().map(|(i, ((user, ticks), marks))| {
+        let level = |f: &Finding| scan.rules.rules[f.rule].meta.level;
+        let mark = |mut found: Vec<&Finding>| {
+            let at = x(found.first()?.first);
+            // The most severe gives the shape and is named first.
+            found.sort_by_key(|f| std::cmp::Reverse(level(f)));
+            let first = *found.first()?;
+            let named = found.iter().take(MAX_NAMED).map(|f| {
+                let title = format!("{} ({}), {}", scan.rules.rules[f.rule].meta.title, level(f).name(), format_local(f.first, self.zone));
+                printable(&title).into_owned()
+            });
+            let mut title = named.collect::<Vec<_>>().join("; ");
+            if found.len() > MAX_NAMED {
+                title.push_str(&format!("; {} more", grouped((found.len() - MAX_NAMED) as u64)));
+            }
+            Some(MarkContext { x: at, level: level(first).name(), anchor: first.id.to_lowercase(), findings: found.len(), title })
+        };
+        let lanes = users.iter().zip(ticks).zip(named).enumerate().map(|(i, ((user, ticks), mut named))| {
+            named.sort_by_key(|f| f.first);
+            // A mark begins where the one before it ends, or later: none hides another, and a lane has only so many.
+            let mut places: Vec<Vec<&Finding>> = Vec::new();
+            for finding in named {
+                match places.last_mut() {
+                    Some(place) if place.first().is_some_and(|f| x(finding.first) - x(f.first) < MARK) => place.push(finding),
+                    _ => places.push(vec![finding]),
+                }
+            }
             let most = ticks.values().copied().max().unwrap_or(1) as f64;
             let CellContext::Text(name) = self.cell(&user.name) else { return None };
             let ticks = ticks.into_iter().map(|(at, n)| TickContext {
@@ -272,11 +324,12 @@ impl Page<'_, '_> {
             });
             Some(LaneContext {
                 y: LANE * i as f64,
+                // Shortened after the masking: a part of a secret is not known as one.
+                short: shorten(&name, 24).into_owned(),
                 name,
-                short: printable(&crate::output::shorten(&user.name, 24)).into_owned(),
                 score: format!("{:.1}", user.score),
                 ticks: ticks.collect(),
-                marks,
+                marks: places.into_iter().filter_map(mark).collect(),
             })
         });
         StripContext {
@@ -285,6 +338,7 @@ impl Page<'_, '_> {
             labels: LABELS,
             from: format_time(from),
             to: format_time(to),
+            users: risk.users.as_ref().map_or(0, Vec::len),
             lanes: lanes.flatten().collect(),
         }
     }
