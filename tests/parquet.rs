@@ -248,6 +248,118 @@ fn evidence_names_the_row_and_the_event_keeps_its_source() {
     assert_eq!((&raw["file"], &raw["record"]), (&json!("a.json"), &json!(2)), "where it was first read");
 }
 
+// ------------------------------------------------------------------------------------------- columns as they stand in the file
+
+/// A source whose columns are decided by one field each, and by one of several where `first` says so.
+const FLAT: &str = "
+id: flat
+title: Flat
+logsource: [{product: flat}]
+detect: [{has: [t, mark]}]
+time: [t]
+columns:
+  event_id: id
+  user: {path: who, null_if: ['-']}
+  action: {path: act, map: {in: user.login, out: user.logout}, default: other}
+  account: n
+  mfa: {path: flag, as: bool}
+  ip: {path: ip, as: ip}
+  request: {json: req}
+  session: late
+";
+
+/// Rules that ask of each field in each way that there is.
+const OF_FLAT: &str = "
+title: A\nid: a\nlogsource: {product: flat}\ndetection: {s: {who|endswith: '@x.org'}, condition: s}
+---
+title: B\nid: b\nlogsource: {product: flat}\ndetection: {s: {n|gte: 3}, f: {flag: true}, condition: s and not f}
+---
+title: C\nid: c\nlogsource: {product: flat}\ndetection: {s: {who: null}, condition: s}
+---
+title: D\nid: d\nlogsource: {product: flat}\ndetection: {s: {act|exists: false}, t: {req|contains: '\"k\"'}, condition: s or t}
+---
+title: E\nid: e\ntaxonomy: auditmill\nlogsource: {product: flat}\ndetection: {s: {action: [other, user.login], mfa: 'true'}, condition: s}
+---
+title: F\nid: f\ntaxonomy: auditmill\nlogsource: {product: flat}\ndetection: {s: {user: null, ip|cidr: 10.0.0.0/8}, t: {request|re: 'v.1'}, condition: 1 of them}
+---
+title: G\nid: g\nlogsource: {product: flat}\ndetection: {s: {who|fieldref: late}, condition: s}
+---
+title: H\nid: h\ncorrelation: {type: value_count, rules: [e, f], group-by: [account, session], timespan: 1h, condition: {gte: 2, field: user}}
+";
+
+/// What a row of the table holds; the time is in milliseconds after the start.
+type FlatRow = (Option<u16>, Option<i64>, Option<String>, Option<String>, Option<i64>, Option<bool>, Option<String>, Option<String>);
+
+fn flat_rows() -> impl Strategy<Value = Vec<FlatRow>> {
+    let who = prop::sample::select(vec!["ana@x.org", "-", "", "B\u{e9}n \"q\" \\ \n@x.org", "a rather long name that no view holds @x.org", "late"]);
+    let ip = prop::sample::select(vec!["10.0.0.1", "192.0.2.1", "host", "10.9.9.9:443"]);
+    let req = prop::sample::select(vec!["{\"k\": \"v11\"}", "[1, \"v 1\"]", "v-1", "{", ""]);
+    let act = prop::sample::select(vec!["in", "out", "IN ", "x"]);
+    let some = |texts: prop::sample::Select<&'static str>| prop::option::weighted(0.8, texts.prop_map(str::to_owned));
+    let row = (
+        prop::option::weighted(0.7, 0u16..400),
+        prop::option::weighted(0.95, -5_000i64..7_200_000),
+        some(who.clone()),
+        some(act),
+        prop::option::of(prop_oneof![-2i64..6, Just(i64::MIN), Just(i64::MAX)]),
+        prop::option::of(any::<bool>()),
+        some(req),
+        prop_oneof![some(ip.clone()), some(who)],
+    );
+    prop::collection::vec(row, 1..120)
+}
+
+/// The rows as a table, with a column of each scalar type, and as lines.
+fn flat_table(rows: &[FlatRow], wide: bool) -> (RecordBatch, String) {
+    const START: i64 = 1_705_312_800_000;
+    let id = |r: &FlatRow| r.0.map(|n| format!("id-{n}"));
+    let texts = |of: &dyn Fn(&FlatRow) -> Option<String>| -> ArrayRef {
+        let list: Vec<Option<String>> = rows.iter().map(of).collect();
+        if wide { Arc::new(LargeStringArray::from(list)) } else { Arc::new(StringArray::from(list)) }
+    };
+    let times: Vec<Option<i64>> = rows.iter().map(|r| r.1.map(|t| START + t)).collect();
+    let table = batch(vec![
+        ("id", texts(&id)),
+        ("t", Arc::new(TimestampMillisecondArray::from(times))),
+        ("mark", Arc::new(Int64Array::from((0..rows.len() as i64).collect::<Vec<_>>()))),
+        ("who", texts(&|r| r.2.clone())),
+        ("act", texts(&|r| r.3.clone())),
+        ("n", Arc::new(Int64Array::from(rows.iter().map(|r| r.4).collect::<Vec<_>>()))),
+        ("flag", Arc::new(BooleanArray::from(rows.iter().map(|r| r.5).collect::<Vec<_>>()))),
+        ("req", texts(&|r| r.6.clone())),
+        ("ip", texts(&|r| r.7.clone())),
+        ("late", texts(&|r| r.7.clone())),
+    ]);
+    let line = |(i, r): (usize, &FlatRow)| {
+        let time = r.1.map(|t| format_time((START + t) * 1000));
+        let all = json!({"id": id(r), "t": time, "mark": i, "who": r.2, "act": r.3, "n": r.4, "flag": r.5, "req": r.6, "ip": r.7, "late": r.7});
+        let present: serde_json::Map<String, Value> = all.as_object().cloned().into_iter().flatten().filter(|(_, v)| !v.is_null()).collect();
+        format!("{}\n", Value::Object(present))
+    };
+    (table, rows.iter().enumerate().map(line).collect())
+}
+
+#[test]
+fn columns_give_what_the_same_rows_give_as_lines() {
+    let source = SourceSet::load(&[("flat.yml".into(), FLAT.into())]).expect("a source");
+    // Where several fields decide a column, rows are read as records.
+    let several = SourceSet::load(&[("flat.yml".into(), FLAT.replace("session: late", "session: {first: [late, id]}"))]).expect("a source");
+    let set = rules(OF_FLAT.trim_start());
+    let strategy = (flat_rows(), any::<bool>(), any::<bool>(), any::<bool>(), 1usize..4);
+    let result = generator("columns", 200).run(&strategy, |(rows, wide, dictionary, settled, threads)| {
+        let (table, lines) = flat_table(&rows, wide);
+        let half = rows.len() / 2;
+        let groups: Vec<RecordBatch> = [table.slice(0, half), table.slice(half, rows.len() - half)].into_iter().filter(|g| g.num_rows() > 0).collect();
+        let file = file_of(&groups, plain().set_dictionary_enabled(dictionary));
+        let source = if settled { &source } else { &several };
+        let of_columns = scan_bytes(source, &set, vec![("f".into(), file)], threads);
+        let of_lines = scan_bytes(source, &set, vec![("f".into(), lines.into_bytes())], 1);
+        prop_assert_eq!(format!("{of_columns:?}"), format!("{of_lines:?}"));
+        Ok(())
+    });
+    assert!(result.is_ok(), "{result:?}");
+}
+
 // --------------------------------------------------------------------------------------------------------- foreign files
 
 const OCSF: &str = "

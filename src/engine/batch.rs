@@ -1,6 +1,9 @@
 //! One chunk of records of one source: values become codes, codes become bits, rules become matches.
 
+mod columns;
+
 use super::addresses::Addresses;
+use super::chunk::Chunk;
 use super::field::{FieldState, UNKNOWN};
 use super::late::LateColumns;
 use super::masks::Masks;
@@ -42,6 +45,8 @@ pub struct Batch<'p> {
     fields: Vec<FieldState>,
     direct: Vec<bool>,
     interned: Vec<bool>,
+    /// Fields of which it counts that they are there, not what they hold.
+    present_only: Vec<bool>,
     late: LateColumns,
     /// Values of the row whose rank is not that of a field's own nested path.
     ranked: Vec<(FieldId, u32, Rank)>,
@@ -56,6 +61,8 @@ pub struct Batch<'p> {
     pub parts: Vec<u16>,
     /// Span of each row's text in the chunk.
     pub spans: Vec<(usize, usize)>,
+    /// Where rows came as columns: what tells the content of each.
+    pub contents: Vec<u64>,
     /// Time of each row, UTC microseconds.
     pub times: Vec<i64>,
     /// What became of each row.
@@ -127,6 +134,7 @@ impl<'p> Batch<'p> {
             let looks = |d: &DetectPlan| [&d.has, &d.without, &d.selection].iter().any(|fields| fields.contains(&id));
             plan.detect.iter().any(looks) || plan.json_text.contains(&id) || plan.each == Some(id)
         };
+        let present_only = ids.clone().map(|id| !direct[id as usize] && !coded[id as usize] && detects(id)).collect();
         let interned = ids.map(|id| !direct[id as usize] && (coded[id as usize] || detects(id))).collect();
         let fields: Vec<FieldState> = plan.fields.iter().map(|_| FieldState::default()).collect();
         Batch {
@@ -135,6 +143,7 @@ impl<'p> Batch<'p> {
             fields,
             direct,
             interned,
+            present_only,
             late,
             ranked: Vec::new(),
             memory: KeyMemory::default(),
@@ -144,6 +153,7 @@ impl<'p> Batch<'p> {
             records: Vec::new(),
             parts: Vec::new(),
             spans: Vec::new(),
+            contents: Vec::new(),
             times: Vec::new(),
             states: Vec::new(),
             masks: Masks::default(),
@@ -215,7 +225,8 @@ impl<'p> Batch<'p> {
     }
 
     /// Walks one record's text and adds it as a row; an error leaves no row behind.
-    pub fn add(&mut self, raw: &[u8], span: (usize, usize), record: u32, part: u16) -> Result<(), String> {
+    pub fn add(&mut self, chunk: &Chunk<'_>, span: (usize, usize), record: u32, part: u16) -> Result<(), String> {
+        let raw = chunk.text(span.0, span.1).ok_or("the record is not valid UTF-8")?;
         let mut memory = self.take_memory();
         let walked = walk_record(&self.plan.trie, &mut memory, self, raw);
         self.remember(memory);
@@ -281,6 +292,7 @@ impl<'p> Batch<'p> {
         self.records.clear();
         self.parts.clear();
         self.spans.clear();
+        self.contents.clear();
         self.times.clear();
         self.states.clear();
     }
@@ -300,9 +312,9 @@ impl<'p> Batch<'p> {
     }
 
     /// As [`Batch::each_code`], for a row that is kept: columns that no rule asked for are computed only now.
-    pub fn each_kept_code(&mut self, field: FieldId, row: u32, bytes: &[u8], f: &mut dyn FnMut(&Batch<'_>, u32)) {
+    pub fn each_kept_code(&mut self, field: FieldId, row: u32, chunk: &Chunk<'_>, f: &mut dyn FnMut(&Batch<'_>, u32)) {
         if self.late.is_lazy(field) {
-            let code = self.late_code(field, row, bytes);
+            let code = self.late_code(field, row, chunk);
             if code != ABSENT {
                 f(self, code);
             }
@@ -311,9 +323,9 @@ impl<'p> Batch<'p> {
         self.each_code(field, row, &mut |code| f(self, code));
     }
 
-    fn late_code(&mut self, column: FieldId, row: u32, bytes: &[u8]) -> u32 {
+    fn late_code(&mut self, column: FieldId, row: u32, chunk: &Chunk<'_>) -> u32 {
         let (plan, state) = (self.plan, &mut self.fields[column as usize]);
-        self.late.code(column, row, bytes, &mut |text| state.intern(&plan.fields[column as usize].atoms, Value::str(text)))
+        self.late.code(column, row, chunk, &mut |text| state.intern(&plan.fields[column as usize].atoms, Value::str(text)))
     }
 
     /// The value of a code of a field.
@@ -418,8 +430,8 @@ impl<'p> Batch<'p> {
         })
     }
 
-    /// Computes times, columns and masks of all rows; `bytes` is the chunk that they stand in.
-    pub fn compute(&mut self, bytes: &[u8]) {
+    /// Computes times, columns and masks of all rows of the chunk.
+    pub fn compute(&mut self, chunk: &Chunk<'_>) {
         self.masks.begin(self.plan.atoms, self.rows as usize);
         for row in 0..self.rows {
             let shaped = self.is_shaped(row) && (self.settled || !self.is_to_be_rewritten(row));
@@ -435,8 +447,8 @@ impl<'p> Batch<'p> {
             self.times.push(time.map_or(0, |t| t.micros));
             self.states.push(state);
         }
-        for id in self.late.eager() {
-            let column = (0..self.rows).map(|row| self.late_code(id, row, bytes)).collect();
+        for id in self.late.to_compute() {
+            let column = (0..self.rows).map(|row| self.late_code(id, row, chunk)).collect();
             self.fields[id as usize].column = column;
         }
         for i in 0..self.plan.column_order.len() {

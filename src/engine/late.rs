@@ -1,10 +1,12 @@
 //! Columns that the first field with a text decides: most records spell several of those fields, and only the one that
 //! wins is looked up in a dictionary, in many runs only for the rows that are kept.
 
+use super::chunk::Chunk;
 use super::plan::{Filled, SourcePlan};
 use crate::event::dict::{ABSENT, Dict};
 use crate::event::value::Value;
 use crate::source::mapping::{Expr, Mapping};
+use crate::source::parquet::Column;
 use crate::source::walk::FieldId;
 use std::sync::Arc;
 
@@ -36,10 +38,30 @@ struct Slot {
     /// Codes are wanted for every row; else for kept rows only.
     eager: bool,
     rows: Vec<Span>,
+    /// The codes of all rows are known.
+    given: bool,
     /// Deciding texts, and what each gives; the entry of [`ABSENT`] is what no text gives.
     texts: Dict,
     results: Vec<Option<u32>>,
     best: Option<(u16, Span)>,
+}
+
+impl Slot {
+    /// The code of the column where this text decides it, or none does.
+    #[inline]
+    fn code(&mut self, text: Option<&str>, intern: &mut dyn FnMut(&str) -> u32) -> u32 {
+        let raw = text.map_or(ABSENT, |t| self.texts.intern(Value::str(t)).0) as usize;
+        if self.results.len() <= raw {
+            self.results.resize(raw + 1, None);
+        }
+        if let Some(code) = self.results[raw] {
+            return code;
+        }
+        let expr: &Expr = &self.mapping.reading().columns[self.index].expr;
+        let code = expr.finish(text).map_or(ABSENT, |(_, value)| intern(&value));
+        self.results[raw] = Some(code);
+        code
+    }
 }
 
 /// All such columns of a plan.
@@ -91,6 +113,7 @@ impl LateColumns {
                 index,
                 eager: all_rows || !field.atoms.is_empty() || read_by_others(id),
                 rows: Vec::new(),
+                given: false,
                 texts: Dict::default(),
                 results: vec![None],
                 best: None,
@@ -109,14 +132,40 @@ impl LateColumns {
         self.slot_of[column as usize].is_some_and(|slot| !self.slots[slot as usize].eager)
     }
 
-    /// The columns that are computed for every row.
-    pub fn eager(&self) -> Vec<FieldId> {
-        self.slots.iter().filter(|s| s.eager).map(|s| s.column).collect()
+    /// The columns that are still to be computed for every row.
+    pub fn to_compute(&self) -> Vec<FieldId> {
+        self.slots.iter().filter(|s| s.eager && !s.given).map(|s| s.column).collect()
     }
 
     /// Whether a field may decide a column.
     pub fn is_fed_by(&self, field: FieldId) -> bool {
         !self.feeds[field as usize].is_empty()
+    }
+
+    /// The columns that a field may decide.
+    pub fn fed_by(&self, field: FieldId) -> impl Iterator<Item = FieldId> + '_ {
+        self.feeds[field as usize].iter().map(|(slot, _)| self.slots[*slot as usize].column)
+    }
+
+    /// Takes the values of a field in all rows, where no other field of them decides the same columns; `intern` gives a value of
+    /// a column its code. Gives the codes of the columns that are computed for every row.
+    pub fn give(&mut self, field: FieldId, values: &Column<'_>, intern: &mut dyn FnMut(FieldId, &str) -> u32) -> Vec<(FieldId, Vec<u32>)> {
+        let mut decided = Vec::new();
+        for (slot, _) in self.feeds[field as usize].clone() {
+            let texts = values.values.iter().map(|v| v.scalar().filter(|t| !t.is_empty()));
+            if self.slots[slot as usize].eager {
+                let slot = &mut self.slots[slot as usize];
+                let column = slot.column;
+                let mut code = |text: Option<&str>| slot.code(text, &mut |value| intern(column, value));
+                let (nothing, codes) = (code(None), texts.map(&mut code).collect::<Vec<u32>>());
+                decided.push((column, values.each_row(&nothing, &codes)));
+                slot.given = true;
+            } else {
+                let spans: Vec<Span> = texts.map(|t| t.map_or(NOTHING, |t| self.place(t))).collect();
+                self.slots[slot as usize].rows = values.each_row(&NOTHING, &spans);
+            }
+        }
+        decided
     }
 
     /// The text that following values are slices of.
@@ -176,26 +225,16 @@ impl LateColumns {
     }
 
     /// The code of a column in a row; `intern` gives a value of the column its code.
-    pub fn code(&mut self, column: FieldId, row: u32, bytes: &[u8], intern: &mut dyn FnMut(&str) -> u32) -> u32 {
+    pub fn code(&mut self, column: FieldId, row: u32, chunk: &Chunk<'_>, intern: &mut dyn FnMut(&str) -> u32) -> u32 {
         let Some(at) = self.slot_of[column as usize] else { return ABSENT };
-        let slot = &mut self.slots[at as usize];
+        let slot = &self.slots[at as usize];
         let span = slot.rows.get(row as usize).copied().unwrap_or(NOTHING);
-        let text = match span.start.checked_sub(bytes.len()) {
+        let text = match span.start.checked_sub(chunk.bytes.len()) {
             _ if span.len == 0 => None,
-            None => bytes.get(span.start..span.start + span.len as usize).and_then(|b| simdutf8::basic::from_utf8(b).ok()),
+            None => chunk.text(span.start, span.start + span.len as usize),
             Some(start) => self.arena.get(start..start + span.len as usize),
         };
-        let raw = text.map_or(ABSENT, |t| slot.texts.intern(Value::str(t)).0) as usize;
-        if slot.results.len() <= raw {
-            slot.results.resize(raw + 1, None);
-        }
-        if let Some(code) = slot.results[raw] {
-            return code;
-        }
-        let expr: &Expr = &slot.mapping.reading().columns[slot.index].expr;
-        let code = expr.finish(text).map_or(ABSENT, |(_, value)| intern(&value));
-        slot.results[raw] = Some(code);
-        code
+        self.slots[at as usize].code(text, intern)
     }
 
     /// Forgets all rows, and with `anew` what texts gave.
@@ -204,6 +243,7 @@ impl LateColumns {
         self.arena.clear();
         for slot in &mut self.slots {
             slot.rows.clear();
+            slot.given = false;
             if anew {
                 slot.texts.clear();
                 slot.results.clear();

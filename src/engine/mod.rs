@@ -3,6 +3,7 @@
 pub mod addresses;
 pub mod batch;
 pub mod behaviour;
+mod chunk;
 pub mod correlate;
 mod document;
 mod field;

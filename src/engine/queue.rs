@@ -1,6 +1,6 @@
 //! What the workers of a run do next: files in order, and the pieces that those who read files hand over.
 
-use crate::source::parquet::{Stretch, Table};
+use crate::source::parquet::{Columns, Stretch, Table};
 use crate::source::split::Piece;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -23,6 +23,8 @@ pub struct Job {
     pub source: Option<usize>,
     /// Rows still to be read, in place of a piece.
     pub stretch: Option<Stretch>,
+    /// Rows that come as columns, in place of a piece.
+    pub columns: Option<Box<Columns>>,
     /// The table of which the piece holds some columns only.
     pub partial: Option<Arc<Table>>,
 }

@@ -1,6 +1,7 @@
 //! Reads all inputs in parallel with a bounded number of chunks in flight; what a worker gathers is merged in a total order.
 
 use super::batch::{Batch, RowState};
+use super::chunk::Chunk;
 use super::document::walk_document;
 use super::field::UNKNOWN;
 use super::gathered::{FileStat, Gathered, IndexEntry, Spooled};
@@ -17,7 +18,7 @@ use crate::source::SourceSet;
 use crate::source::chunk::{Shape, bom, csv_pieces, first_records, level_of, shape};
 use crate::source::discover::Input;
 use crate::source::mapping::times::NoTime;
-use crate::source::parquet::{Contents, Stretch, Table};
+use crate::source::parquet::{Columns, Contents, Part, Stretch, Table};
 use crate::source::split::{Fault, Level, MAX_RECORD, Piece, Scanner, split_json, split_lines, too_long};
 use crate::source::unpack::{Opened, open};
 use crate::source::unwrap::unwrap;
@@ -227,8 +228,10 @@ impl<'a> Worker<'a> {
             let trie = &self.spec.plans.of(s).trie;
             table.columns(&|name| trie.has_root(name))
         });
+        let scalars = columns.as_ref().and_then(|c| table.scalars(c));
+        let as_columns = source.zip(scalars).is_some_and(|(s, names)| self.batch(s).takes_columns(&names));
         for group in 0..table.groups() {
-            let stretch = Stretch { table: table.clone(), group, columns: columns.clone() };
+            let stretch = Stretch { table: table.clone(), group, columns: columns.clone(), as_columns };
             self.offer(Job { file, source, stretch: Some(stretch), ..Job::default() });
         }
     }
@@ -255,20 +258,27 @@ impl<'a> Worker<'a> {
         let batch = self.batch(source);
         batch.clear();
         batch.begin_chunk(&bytes);
+        let chunk = Chunk::new(&bytes);
         for span in spans {
-            let _ = batch.add(&bytes[span.0..span.1], span, 1, 0);
+            let _ = batch.add(&chunk, span, 1, 0);
         }
-        batch.compute(&bytes);
+        batch.compute(&chunk);
         let all = (0..batch.len() as u32).all(|row| batch.event_id(row).is_some());
         batch.clear();
         all
     }
 
-    /// Reads a row group; its pieces are jobs of their own.
+    /// Reads a row group; its parts are jobs of their own.
     fn stretch(&mut self, file: u32, stretch: &Stretch, source: Option<usize>) {
         let columns = stretch.columns.as_ref().map(|c| c.as_slice());
         let partial = stretch.columns.as_ref().map(|_| stretch.table.clone());
-        stretch.table.read(stretch.group, columns, &mut |piece| self.offer(Job { file, piece, source, partial: partial.clone(), ..Job::default() }));
+        stretch.table.read(stretch.group, columns, stretch.as_columns, &mut |part| {
+            let (piece, columns) = match part {
+                Part::Records(piece) => (piece, None),
+                Part::Columns(columns) => (Piece::default(), Some(Box::new(columns))),
+            };
+            self.offer(Job { file, piece, columns, source, partial: partial.clone(), ..Job::default() });
+        });
     }
 
     /// The source whose records stand in the file as they are; none where they are to be told one by one.
@@ -354,13 +364,26 @@ impl<'a> Worker<'a> {
         }
         self.partial = job.partial;
         self.faults(job.file, job.piece.faults);
-        if job.by_lines {
+        if let (Some(columns), Some(source)) = (&job.columns, job.source) {
+            self.columns(job.file, columns, source);
+        } else if job.by_lines {
             self.records(job.file, &job.piece.bytes, Layout::Lines(job.piece.first), job.source);
         } else {
             let numbers = if job.lines.is_empty() { (0..job.piece.spans.len() as u32).map(|i| job.piece.first + i).collect() } else { job.lines };
             self.records(job.file, &job.piece.bytes, Layout::Spans(&job.piece.spans, &numbers), job.source);
         }
         self.partial = None;
+    }
+
+    /// Rows of one source, as they stand in a table.
+    fn columns(&mut self, file: u32, columns: &Columns, source: usize) {
+        let hasher = self.hasher;
+        let batch = self.batch(source);
+        batch.clear();
+        batch.begin_chunk(&[]);
+        batch.add_columns(columns, &|name, value| hasher.hash_one((name, value.kind as u8, value.text)));
+        // No text is asked for: where it is, rows come as records.
+        self.finish_batch(file, source, &Chunk::of(""));
     }
 
     /// The fast way: one walk over a whole document. Gives up (false) when anything is out of the ordinary.
@@ -376,7 +399,7 @@ impl<'a> Worker<'a> {
         let spans = std::mem::take(&mut batch.spans);
         self.look_for_page(file, bytes, &spans);
         self.batch(source).spans = spans;
-        self.finish_batch(file, source, bytes);
+        self.finish_batch(file, source, &Chunk::of(text));
         true
     }
 
@@ -394,17 +417,18 @@ impl<'a> Worker<'a> {
             batch.clear();
             batch.begin_chunk(bytes);
         }
+        let chunk = Chunk::new(bytes);
         let mut each = |worker: &mut Worker<'_>, start: usize, end: usize, record: u32| {
             let raw = &bytes[start..end];
             if raw.len() > MAX_RECORD {
                 return worker.reject(file, Some(record), too_long(), &[]);
             }
-            if simdutf8::basic::from_utf8(raw).is_err() {
+            if chunk.text(start, end).is_none() {
                 return worker.reject(file, Some(record), "the record is not valid UTF-8".into(), raw);
             }
             match source {
                 // What the walk cannot read may be a line with an event in it.
-                Some(s) if worker.batch(s).add(raw, (start, end), record, 0).is_ok() => {}
+                Some(s) if worker.batch(s).add(&chunk, (start, end), record, 0).is_ok() => {}
                 _ => odd.push(((start, end), record, 0)),
             }
         };
@@ -429,7 +453,7 @@ impl<'a> Worker<'a> {
             }
         }
         if let Some(s) = source {
-            self.finish_batch(file, s, bytes);
+            self.finish_batch(file, s, &chunk);
         }
         if !odd.is_empty() {
             self.odd(file, bytes, odd, None, false);
@@ -510,29 +534,30 @@ impl<'a> Worker<'a> {
         batch.clear();
         batch.settled = true;
         batch.begin_chunk(bytes);
+        let chunk = Chunk::new(bytes);
         for ((start, end), record, part) in records {
-            if let Err(reason) = self.batch(source).add(&bytes[start..end], (start, end), record, part) {
+            if let Err(reason) = self.batch(source).add(&chunk, (start, end), record, part) {
                 self.reject(file, Some(record), reason, &bytes[start..end]);
             }
         }
-        self.finish_batch(file, source, bytes);
+        self.finish_batch(file, source, &chunk);
     }
 
-    fn finish_batch(&mut self, file: u32, source: usize, bytes: &[u8]) {
+    fn finish_batch(&mut self, file: u32, source: usize, chunk: &Chunk<'_>) {
         let Some(mut batch) = self.batches[source].take() else { return };
-        batch.compute(bytes);
-        batch.search_keywords(bytes);
-        let odd = self.gather(file, source, bytes, &mut batch);
+        batch.compute(chunk);
+        batch.search_keywords(chunk.bytes);
+        let odd = self.gather(file, source, chunk, &mut batch);
         batch.clear();
         let settled = std::mem::take(&mut batch.settled);
         self.batches[source] = Some(batch);
         if !odd.is_empty() {
-            self.odd(file, bytes, odd, Some(source), settled);
+            self.odd(file, chunk.bytes, odd, Some(source), settled);
         }
     }
 
     /// Takes what outlives the chunk; gives the records that are of another source.
-    fn gather(&mut self, file: u32, source: usize, bytes: &[u8], batch: &mut Batch<'_>) -> Vec<Placed> {
+    fn gather(&mut self, file: u32, source: usize, chunk: &Chunk<'_>, batch: &mut Batch<'_>) -> Vec<Placed> {
         let mut odd = Vec::new();
         let mut rejects = Vec::new();
         let relays = batch.plan.mapping.relays();
@@ -577,7 +602,10 @@ impl<'a> Worker<'a> {
             let id = named.map_or(0, |id| self.hasher.hash_one((source as u8, part, repeat, id)).max(1));
             // Of a row without an id, read in part, only a copy of the file surely holds the same.
             let file_of_part = self.partial.as_ref().filter(|_| id == 0).map_or(0, |table| table.digest);
-            let content = self.hasher.hash_one((source as u8, file_of_part, &bytes[start..end]));
+            let content = match batch.contents.get(row) {
+                Some(sum) => self.hasher.hash_one((source as u8, file_of_part, sum)),
+                None => self.hasher.hash_one((source as u8, file_of_part, &chunk.bytes[start..end])),
+            };
             let seconds = u32::try_from(time.div_euclid(SECOND).max(0)).unwrap_or(u32::MAX);
             let (account, region) = batch.places(row as u32);
             let class = classes.get(row).copied().unwrap_or_default();
@@ -595,17 +623,17 @@ impl<'a> Worker<'a> {
                 Keep::All => true,
             };
             if active {
-                *kept = self.keep_row(file, batch, row as u32, bytes);
+                *kept = self.keep_row(file, batch, row as u32, chunk);
             }
             if let Some(render) = self.spec.render {
                 self.line.clear();
-                render(batch, row as u32, bytes, &mut self.line);
+                render(batch, row as u32, chunk.bytes, &mut self.line);
                 self.spool(time, file, record, part);
             }
         }
         self.out.files.insert(file, stat);
         for (record, reason, (start, end)) in rejects {
-            self.reject(file, Some(record), reason, &bytes[start..end]);
+            self.reject(file, Some(record), reason, &chunk.bytes[start..end]);
         }
         let Gathered { tally, index, .. } = &mut self.out;
         tally.end(file, index[first_entry..].iter().map(IndexEntry::group));
@@ -613,14 +641,14 @@ impl<'a> Worker<'a> {
         batch.matches(&mut |rule, row| hits.push((rule, row)));
         for (rule, row) in hits {
             if rows[row as usize] == u32::MAX {
-                rows[row as usize] = self.keep_row(file, batch, row, bytes);
+                rows[row as usize] = self.keep_row(file, batch, row, chunk);
             }
             self.out.matches.push((rule, rows[row as usize]));
         }
         odd
     }
 
-    fn keep_row(&mut self, file: u32, batch: &mut Batch<'_>, row: u32, bytes: &[u8]) -> u32 {
+    fn keep_row(&mut self, file: u32, batch: &mut Batch<'_>, row: u32, chunk: &Chunk<'_>) -> u32 {
         let kept = &mut self.out.kept;
         let number = kept.time.len() as u32;
         kept.time.push(batch.times[row as usize]);
@@ -641,7 +669,7 @@ impl<'a> Worker<'a> {
             let mut more: Vec<u32> = Vec::new();
             if let Some(field) = *field {
                 let (known, dict) = (&mut recode.codes[k], &mut kept.dict);
-                batch.each_kept_code(field, row, bytes, &mut |batch, code| {
+                batch.each_kept_code(field, row, chunk, &mut |batch, code| {
                     if known.len() <= code as usize {
                         known.resize(code as usize + 1, UNKNOWN);
                     }

@@ -107,7 +107,7 @@ pub fn read_baseline(path: &Path) -> Result<Baseline, UserError> {
     let mut baseline = Baseline::default();
     let (mut version, mut wrong) = (None, None);
     for group in 0..table.groups() {
-        table.read(group, None, &mut |piece| {
+        table.read_records(group, &mut |piece| {
             if let Some(f) = piece.faults.first() {
                 wrong.get_or_insert(f.reason.clone());
             }

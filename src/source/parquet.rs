@@ -3,11 +3,12 @@
 //! Only the columns that someone asks for are read. A file that lies about itself must cost no more than its own records: sizes
 //! and counts are checked before the library sees them, and what still panics in it is caught here.
 
+mod columns;
 mod pages;
 mod rows;
 mod thrift;
 
-use super::split::{CHUNK, Fault, Piece, too_long};
+use super::split::{CHUNK, Fault, MAX_RECORD, Piece, too_long};
 use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 use bytes::Bytes;
@@ -25,6 +26,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Once};
 
+pub use columns::{Column, Columns};
 pub use pages::Contents;
 
 /// First and last bytes of a file, and those of one whose footer is encrypted.
@@ -119,6 +121,16 @@ pub struct Stretch {
     pub group: usize,
     /// Top-level columns to read; all where there is no list.
     pub columns: Option<Arc<Vec<usize>>>,
+    /// They are handed over as columns; else as the text of records.
+    pub as_columns: bool,
+}
+
+/// Some rows of a row group.
+pub enum Part {
+    /// As the text of records.
+    Records(Piece),
+    /// As they are.
+    Columns(Columns),
 }
 
 impl Table {
@@ -186,7 +198,6 @@ impl Table {
             let mut out = Vec::new();
             self.read_rows(group, columns, 0, LOOK_RECORDS.min(self.rows(group)), &mut |piece| {
                 out.extend(piece.spans.iter().filter_map(|(s, e)| serde_json::from_slice(&piece.bytes[*s..*e]).ok()));
-                Ok(())
             })?;
             Ok(out)
         };
@@ -206,14 +217,41 @@ impl Table {
         out
     }
 
-    /// Calls `emit` with the rows of a row group, piece by piece; the last may hold why the rest could not be read.
-    pub fn read(&self, group: usize, columns: Option<&[usize]>, emit: &mut dyn FnMut(Piece)) {
+    /// The names of these columns where all of them are scalars of different names, which can be handed over as they are.
+    pub fn scalars(&self, columns: &[usize]) -> Option<Vec<&str>> {
+        let fields = self.fields.as_ref()?;
+        let mut names = Vec::new();
+        for field in columns.iter().map(|c| fields.get(*c)) {
+            let name = field.filter(|f| columns::is_scalar(f.data_type()) && !self.is(f.name(), LogicalType::Json))?.name();
+            if names.contains(&name.as_str()) {
+                return None;
+            }
+            names.push(name.as_str());
+        }
+        Some(names)
+    }
+
+    /// Calls `emit` with the rows of a row group as the text of records, with all columns.
+    pub fn read_records(&self, group: usize, emit: &mut dyn FnMut(Piece)) {
+        self.read(group, None, false, &mut |part| {
+            if let Part::Records(piece) = part {
+                emit(piece);
+            }
+        });
+    }
+
+    /// Calls `emit` with the rows of a row group, part by part; the last may hold why the rest could not be read.
+    pub fn read(&self, group: usize, columns: Option<&[usize]>, as_columns: bool, emit: &mut dyn FnMut(Part)) {
         let (rows, before) = (self.rows(group), self.before(group));
         let mut done = 0usize;
-        let result = self.read_rows(group, columns, 0, rows, &mut |piece| {
-            done += piece.spans.len() + piece.faults.len();
-            let written = self.written.fetch_add((piece.bytes.len() + piece.spans.len() * 16) as u64, Ordering::Relaxed);
-            emit(piece);
+        let result = self.read_parts(group, columns, (0, rows), as_columns, &mut |part| {
+            let (height, bytes) = match &part {
+                Part::Records(piece) => (piece.spans.len() + piece.faults.len(), piece.bytes.len() as u64),
+                Part::Columns(columns) => (columns.len(), columns.weight()),
+            };
+            done += height;
+            let written = self.written.fetch_add(bytes + height as u64 * 16, Ordering::Relaxed);
+            emit(part);
             if written > BOMB_FLOOR && written / self.contents.size().max(1) > BOMB_RATIO {
                 return Err(format!("it unpacks to more than {BOMB_RATIO} times its size and looks like a decompression bomb"));
             }
@@ -222,7 +260,7 @@ impl Table {
         if let Err(why) = result {
             let (from, to) = (before + done + 1, before + rows);
             let reason = format!("the Parquet file's rows {from} to {to} (row group {} of {}) were not read: {why}; {ADVICE}", group + 1, self.groups());
-            emit(Piece { faults: vec![Fault::of(None, reason)], ..Piece::default() });
+            emit(Part::Records(Piece { faults: vec![Fault::of(None, reason)], ..Piece::default() }));
         }
     }
 
@@ -231,13 +269,20 @@ impl Table {
         let (first, last) = (first as usize - 1, last as usize);
         let Some(group) = (0..self.groups()).rev().find(|g| self.before(*g) <= first) else { return Ok(()) };
         let from = first - self.before(group);
-        self.read_rows(group, None, from, (last - first).min(self.rows(group) - from), &mut |piece| {
-            emit(piece);
+        self.read_rows(group, None, from, (last - first).min(self.rows(group) - from), emit)
+    }
+
+    fn read_rows(&self, group: usize, columns: Option<&[usize]>, from: usize, rows: usize, emit: &mut dyn FnMut(Piece)) -> Result<(), String> {
+        self.read_parts(group, columns, (from, rows), false, &mut |part| {
+            if let Part::Records(piece) = part {
+                emit(piece);
+            }
             Ok(())
         })
     }
 
-    fn read_rows(&self, group: usize, columns: Option<&[usize]>, from: usize, rows: usize, emit: Emit<'_>) -> Result<(), String> {
+    /// So many rows from one on.
+    fn read_parts(&self, group: usize, columns: Option<&[usize]>, (from, rows): (usize, usize), as_columns: bool, emit: Emit<'_>) -> Result<(), String> {
         let budget = Arc::new(Budget::default());
         let mut reader = guarded(|| self.reader(group, columns, from, rows, &budget))?;
         let (is_json, is_uuid) = (|name: &str| self.is(name, LogicalType::Json), |name: &str| self.is(name, LogicalType::Uuid));
@@ -259,6 +304,19 @@ impl Table {
                 }
             };
             let height = batch.num_rows().min(rows - done);
+            if as_columns {
+                let columns = Columns::new(batch.slice(0, height), first + done);
+                // No row is too long where all of them together are not.
+                if columns.weight() <= MAX_RECORD as u64 {
+                    done += height;
+                    if !piece.spans.is_empty() {
+                        emit(Part::Records(std::mem::take(&mut piece)))?;
+                    }
+                    emit(Part::Columns(columns))?;
+                    piece.first = (first + done) as u32;
+                    continue;
+                }
+            }
             let mut at = 0;
             while at < height {
                 let filled = guarded(|| fill(&batch, &mut at, height, first + done, &mut piece, &is_json, &is_uuid));
@@ -268,7 +326,7 @@ impl Table {
                 }
                 if piece.bytes.len() >= CHUNK || !piece.faults.is_empty() {
                     let next = Piece { first: (first + done + at) as u32, ..Piece::default() };
-                    emit(std::mem::replace(&mut piece, next))?;
+                    emit(Part::Records(std::mem::replace(&mut piece, next)))?;
                 }
             }
             done += at;
@@ -277,7 +335,7 @@ impl Table {
             }
         }
         if !piece.spans.is_empty() {
-            emit(piece)?;
+            emit(Part::Records(piece))?;
         }
         fault.map_or(Ok(()), Err)
     }
@@ -324,7 +382,7 @@ impl Table {
 }
 
 /// Takes a piece, or says why no more are wanted.
-type Emit<'e> = &'e mut dyn FnMut(Piece) -> Result<(), String>;
+type Emit<'e> = &'e mut dyn FnMut(Part) -> Result<(), String>;
 
 /// Writes rows from `at` on until the piece is full or a row was too long.
 fn fill(

@@ -112,6 +112,12 @@ impl Trie {
         self.find(0, key) != NO_NODE
     }
 
+    /// The fields that a scalar gets under this key of the record.
+    pub fn at_root(&self, key: &str) -> impl Iterator<Item = (FieldId, Rank)> + '_ {
+        let edge = self.edges.get(self.find(0, key) as usize);
+        edge.into_iter().flat_map(|e| e.leaves.iter().chain(&e.json).copied())
+    }
+
     fn find(&self, node: u32, key: &str) -> u32 {
         self.nodes[node as usize].edges.get(key).copied().unwrap_or(NO_NODE)
     }
@@ -424,8 +430,8 @@ impl<'de, S: Sink> Visitor<'de> for ValueSeed<'_, S> {
 }
 
 /// Walks one record given as JSON text.
-pub fn walk_record<S: Sink>(trie: &Trie, memory: &mut KeyMemory, sink: &mut S, raw: &[u8]) -> Result<Element, String> {
-    let mut deserializer = sonic_rs::Deserializer::from_slice(raw);
+pub fn walk_record<S: Sink>(trie: &Trie, memory: &mut KeyMemory, sink: &mut S, raw: &str) -> Result<Element, String> {
+    let mut deserializer = sonic_rs::Deserializer::from_str(raw);
     let element = RecordSeed { trie, memory, sink }.deserialize(&mut deserializer).map_err(short)?;
     deserializer.end().map_err(short)?;
     Ok(element)

@@ -31,7 +31,8 @@ enum Values<'a> {
     Map(Range<'a>, Box<Cells<'a>>, Box<Cells<'a>>),
 }
 
-struct Cells<'a> {
+/// The cells of a column.
+pub struct Cells<'a> {
     nulls: Option<&'a NullBuffer>,
     values: Values<'a>,
 }
@@ -226,7 +227,8 @@ fn span(offsets: &[i32], i: usize) -> (usize, usize) {
     (offsets[i] as usize, offsets[i + 1] as usize)
 }
 
-fn cells(array: &dyn Array) -> Cells<'_> {
+/// Looks at a column.
+pub fn cells(array: &dyn Array) -> Cells<'_> {
     let values = match array.data_type() {
         DataType::Boolean => {
             let array = array.as_boolean();
@@ -426,6 +428,17 @@ impl Writer<'_> {
 }
 
 impl Cells<'_> {
+    /// Appends a value that takes few bytes; `false` where there is none.
+    pub fn put(&self, row: usize, out: &mut Vec<u8>) -> bool {
+        match &self.values {
+            Values::Small(put) if !self.is_null(row) => {
+                put(row, out);
+                true
+            }
+            _ => false,
+        }
+    }
+
     fn is_null(&self, i: usize) -> bool {
         matches!(self.values, Values::Nothing) || self.nulls.is_some_and(|n| n.is_null(i))
     }
