@@ -236,6 +236,32 @@ fn rules_over_columns_find_in_the_file_what_they_find_in_the_logs() {
 }
 
 #[test]
+fn rules_over_a_vendors_fields_are_said_not_to_judge_normalised_events() {
+    const OVER_FIELDS: &str =
+        "title: Fields\nid: fields\nlogsource: {product: aws, service: cloudtrail}\ndetection: {s: {eventName: DeleteTrail}, condition: s}
+---
+title: Others\nid: others\nlogsource: {product: okta, service: okta}\ndetection: {s: {eventType: user.session.start}, condition: s}
+";
+    let Some(logs) = samples("cloudtrail") else { return };
+    let place = Place::new();
+    place.write("rules.yml", OVER_FIELDS);
+    let logs = logs.display().to_string();
+    place.run(&["events", &logs, "--format", "parquet", "-o", "e.parquet"]).exits(0);
+    place.run(&["events", &logs, "-o", "e.ndjson"]).exits(0);
+    let states = |path: &str| -> Vec<(String, String)> {
+        let document = place.run(&["scan", path, "--rules", "rules.yml", "--format", "json"]).json();
+        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+        document["rules"].as_array().expect("rules").iter().map(|s| (text(&s["state"]), text(&s["reason"]))).collect()
+    };
+    for file in ["e.parquet", "e.ndjson"] {
+        let found = states(file);
+        assert_eq!((found[0].0.as_str(), found[1].0.as_str()), ("not assessable", "not applicable"), "{found:?}");
+        assert!(found[0].1.contains("scan the original logs"), "{found:?}");
+    }
+    assert!(["ran", "could not match"].contains(&states(&logs)[0].0.as_str()), "{:?}", states(&logs));
+}
+
+#[test]
 fn evidence_names_the_row_and_the_event_keeps_its_source() {
     let place = Place::new();
     place.write("a.json", r#"[{"event_id":"1","timestamp":"2024-01-15T10:00:00Z","user":"a","action":"user.login","resource":"r","status":"success"},{"event_id":"2","timestamp":"2024-01-15T09:00:00Z","user":"b","action":"no.such","resource":"r","status":"success"}]"#);

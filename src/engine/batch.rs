@@ -4,7 +4,7 @@ mod columns;
 
 use super::addresses::Addresses;
 use super::chunk::Chunk;
-use super::field::{FieldState, UNKNOWN};
+use super::field::{FEW, FieldState, UNKNOWN};
 use super::late::LateColumns;
 use super::masks::Masks;
 use super::parsed::Parsed;
@@ -550,18 +550,32 @@ impl<'p> Batch<'p> {
         let plain = inputs.iter().all(|&i| !self.direct[i as usize]);
         // Inputs that no record of the chunk has need no look.
         let filled: Vec<(u32, FieldId)> = (0..).zip(inputs.iter().copied()).filter(|(_, i)| !self.fields[*i as usize].column.is_empty()).collect();
+        let few = plain && inputs.len() <= FEW && inputs.iter().all(|&i| self.fields[i as usize].extras.is_empty());
         for row in 0..self.rows {
+            let mut codes = [ABSENT; FEW];
+            if few {
+                codes.iter_mut().zip(inputs).for_each(|(code, input)| *code = self.code(*input, row));
+                if let Some(code) = self.fields[id as usize].lately(&codes) {
+                    column.push(code);
+                    continue;
+                }
+            }
             key.clear();
             for &(position, input) in &filled {
                 self.each_code(input, row, &mut |code| key.extend([position, code]));
             }
-            if plain && let Some(&code) = memo.get(key.as_slice()) {
-                column.push(code);
-                continue;
-            }
-            let code = self.eval_code(id, row, eval);
-            if plain {
-                memo.insert(key.as_slice().into(), code);
+            let code = match memo.get(key.as_slice()).filter(|_| plain) {
+                Some(&code) => code,
+                None => {
+                    let code = self.eval_code(id, row, eval);
+                    if plain {
+                        memo.insert(key.as_slice().into(), code);
+                    }
+                    code
+                }
+            };
+            if few {
+                self.fields[id as usize].note(codes, code);
             }
             column.push(code);
         }

@@ -18,9 +18,17 @@ pub struct FieldState {
     pub seen: bool,
     /// Results of a column expression by its inputs, as (position, code) pairs of those that are there.
     pub memo: HashMap<Box<[u32]>, u32, RandomState>,
+    /// Such results that were asked for lately, by the codes of up to [`FEW`] inputs: most rows are among them, and finding them
+    /// here takes no hash.
+    lately: Vec<([u32; FEW], u32)>,
     /// Of a field that is derived from one column: its code by the column's, [`UNKNOWN`] where nobody asked yet.
     pub by_code: Vec<u32>,
 }
+
+/// Inputs whose codes are compared at once.
+pub const FEW: usize = 4;
+/// Slots of the results asked for lately.
+const LATELY: usize = 256;
 
 /// A code that was not worked out yet.
 pub const UNKNOWN: u32 = u32::MAX;
@@ -54,6 +62,20 @@ impl FieldState {
         self.extras.truncate(self.extras.partition_point(|e| e.0 < row));
     }
 
+    /// The result for these codes of the inputs, if it was asked for lately.
+    #[inline]
+    pub fn lately(&self, codes: &[u32; FEW]) -> Option<u32> {
+        self.lately.get(slot_of(codes)).filter(|known| known.0 == *codes && known.1 != UNKNOWN).map(|known| known.1)
+    }
+
+    /// Notes the result for these codes of the inputs.
+    pub fn note(&mut self, codes: [u32; FEW], result: u32) {
+        if self.lately.is_empty() {
+            self.lately = vec![([ABSENT; FEW], UNKNOWN); LATELY];
+        }
+        self.lately[slot_of(&codes)] = (codes, result);
+    }
+
     /// The code of a value; a new one is tested against the field's atoms.
     #[inline]
     pub fn intern(&mut self, atoms: &FieldAtoms, value: Value<'_>) -> u32 {
@@ -81,6 +103,7 @@ impl FieldState {
             self.accepts.truncate(1);
             self.accepted.clear();
             self.memo.clear();
+            self.lately.clear();
             self.by_code.clear();
         }
     }
@@ -107,6 +130,12 @@ impl FieldState {
     }
 }
 
+fn slot_of(codes: &[u32; FEW]) -> usize {
+    let [a, b, c, d] = codes.map(u64::from);
+    let mixed = (a | b << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (c | d << 32).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+    (mixed >> 40) as usize % LATELY
+}
+
 impl Default for FieldState {
     fn default() -> FieldState {
         FieldState {
@@ -117,6 +146,7 @@ impl Default for FieldState {
             extras: Vec::new(),
             seen: false,
             memo: HashMap::default(),
+            lately: Vec::new(),
             by_code: Vec::new(),
         }
     }

@@ -198,6 +198,8 @@ pub struct Gathered {
     pub matches: Vec<(u32, u32)>,
     /// Plan fields seen, by source.
     pub seen: Vec<Vec<u16>>,
+    /// Ids of the sources that events which were mapped before came from.
+    pub origins: BTreeSet<String>,
     /// Accepted events by source.
     pub by_source: Vec<u64>,
     /// Rendered rows.

@@ -3,6 +3,7 @@
 
 use super::chunk::Chunk;
 use super::plan::{Filled, SourcePlan};
+use crate::event::Column as EventColumn;
 use crate::event::dict::{ABSENT, Dict};
 use crate::event::value::Value;
 use crate::source::mapping::{Expr, Mapping};
@@ -93,6 +94,8 @@ impl LateColumns {
                 || plan.activity == Some(id)
                 || plan.status == Some(id)
                 || plan.action == Some(id)
+                // Of events that were mapped before it is noted where they came from.
+                || plan.column_field(EventColumn::Source) == Some(id)
                 || plan.choosing_classes.iter().any(|(_, fields)| fields.contains(&id))
                 || plan.places.is_some_and(|p| p.contains(&id))
         };

@@ -5,7 +5,7 @@ use super::tally::{Tallied, merge_tallies};
 use crate::event::dict::{ABSENT, Dict};
 use hashbrown::HashSet;
 use polars::prelude::*;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Kept rows of all workers, in the order of time, file, record.
 #[derive(Debug, Default)]
@@ -79,6 +79,8 @@ pub struct Merged {
     pub conflict_count: u64,
     /// Plan fields seen, by source.
     pub seen: Vec<HashSet<u16>>,
+    /// Ids of the sources that events which were mapped before came from.
+    pub origins: BTreeSet<String>,
     /// Accepted events by source, duplicates included.
     pub by_source: Vec<u64>,
     /// Rendered rows in order, and the spools that hold them.
@@ -110,6 +112,7 @@ pub fn merge(file_count: usize, mut gathered: Vec<Gathered>) -> Result<Merged, S
         for (file, stat) in std::mem::take(&mut g.files) {
             files[file as usize].absorb(stat);
         }
+        out.origins.append(&mut g.origins);
         out.by_source.resize(g.by_source.len(), 0);
         out.by_source.iter_mut().zip(&g.by_source).for_each(|(a, b)| *a += b);
         out.seen.resize(g.seen.len(), HashSet::new());

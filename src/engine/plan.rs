@@ -327,6 +327,9 @@ impl SourcePlan {
         plan.time = reading.time.iter().map(|t| plan.path_field(t.path)).collect();
         plan.json_text = mapping.json_text.iter().map(|p| plan.field(&FieldRef::Record(p.clone()))).collect();
         plan.each = mapping.each.as_ref().map(|p| plan.field(&FieldRef::Record(p.clone())));
+        if mapping.relays() {
+            plan.field(&FieldRef::Column(Column::Source));
+        }
         plan.event_id = Some(plan.field(&FieldRef::Column(Column::EventId)));
         // Outcomes are counted where the population is shown; a scan shows what matched.
         if keep != Keep::Matched {

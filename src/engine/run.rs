@@ -10,6 +10,7 @@ use super::plans::Plans;
 use super::queue::{Job, Queue, Work};
 use super::tally::{GroupKey, Page, clipped};
 use crate::enrich::database::Databases;
+use crate::event::Column;
 use crate::event::dict::ABSENT;
 use crate::event::time::SECOND;
 use crate::event::value::{Kind, Value};
@@ -632,6 +633,9 @@ impl<'a> Worker<'a> {
             }
         }
         self.out.files.insert(file, stat);
+        if relays {
+            self.note_origins(batch);
+        }
         for (record, reason, (start, end)) in rejects {
             self.reject(file, Some(record), reason, &chunk.bytes[start..end]);
         }
@@ -646,6 +650,19 @@ impl<'a> Worker<'a> {
             self.out.matches.push((rule, rows[row as usize]));
         }
         odd
+    }
+
+    /// Notes which sources' events these were before.
+    fn note_origins(&mut self, batch: &Batch<'_>) {
+        let Some(field) = batch.plan.column_field(Column::Source) else { return };
+        let mut before = None;
+        for row in (0..batch.len() as u32).filter(|row| batch.states[*row as usize] == RowState::Accepted) {
+            let origin = batch.text(field, row);
+            if origin != before {
+                before = origin;
+                self.out.origins.extend(batch.plan.mapping.relayed.iter().filter(|(id, _)| Some(id.as_str()) == origin).map(|(id, _)| id.clone()));
+            }
+        }
     }
 
     fn keep_row(&mut self, file: u32, batch: &mut Batch<'_>, row: u32, chunk: &Chunk<'_>) -> u32 {

@@ -55,16 +55,30 @@ impl Dict {
     }
 
     fn look_up(&mut self, value: Value<'_>) -> (u32, bool) {
-        let hash = self.hasher.hash_one((value.kind as u8, value.text));
+        let hash = self.hash(value);
+        match self.find_hashed(hash, value) {
+            Some(code) => (code, false),
+            None => (self.insert(hash, value), true),
+        }
+    }
+
+    /// The code of a value that is there.
+    pub fn find(&self, value: Value<'_>) -> Option<u32> {
+        self.find_hashed(self.hash(value), value)
+    }
+
+    fn hash(&self, value: Value<'_>) -> u64 {
+        self.hasher.hash_one((value.kind as u8, value.text))
+    }
+
+    #[inline]
+    fn find_hashed(&self, hash: u64, value: Value<'_>) -> Option<u32> {
         let (text, spans) = (&self.text, &self.spans);
         let found = self.table.find(hash, |&code| {
             let (start, end, kind) = spans[code as usize];
             kind == value.kind && same_text(&text[start as usize..end as usize], value.text)
         });
-        if let Some(&code) = found {
-            return (code, false);
-        }
-        (self.insert(hash, value), true)
+        found.copied()
     }
 
     #[cold]

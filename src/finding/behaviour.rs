@@ -3,7 +3,7 @@
 use super::scan::Scan;
 use super::{Finding, MAX_BURST, QUIET, bursts};
 use crate::diag::UserError;
-use crate::engine::behaviour::{Base, Behaved, FactValue, Hit, Learned, Part, Setting, Unready, behave};
+use crate::engine::behaviour::{Base, Behaved, FactValue, Hit, Learned, Part, Setting, Unready, behave, know};
 use crate::engine::gathered::IndexEntry;
 use crate::engine::plan::{Routing, route};
 use crate::event::time::{DAY, SECOND, format_duration, format_time};
@@ -116,20 +116,47 @@ fn merged(a: Vec<Learned>, b: Vec<Learned>) -> Vec<Learned> {
     by_key.into_values().collect()
 }
 
+/// The events of a run, and the earliest second of each of their groups, UTC microseconds.
+pub(super) struct Indexed<'i> {
+    index: &'i [IndexEntry],
+    first: Vec<Option<i64>>,
+}
+
+impl<'i> Indexed<'i> {
+    /// Looks at all events once.
+    pub(super) fn new(index: &'i [IndexEntry], groups: usize) -> Indexed<'i> {
+        let mut first = vec![None; groups];
+        for entry in index {
+            if let Some(known) = first.get_mut(entry.group() as usize) {
+                let time = i64::from(entry.seconds) * SECOND;
+                *known = Some(known.map_or(time, |k: i64| k.min(time)));
+            }
+        }
+        Indexed { index, first }
+    }
+}
+
 impl Scan<'_> {
-    /// Runs a behaviour rule; gives the rows of its hits, for correlations that count it.
-    pub(super) fn behave_one(
-        &mut self,
-        rule: usize,
-        behaviour: &Behaviour,
-        rows: &[Vec<u32>],
-        index: &[IndexEntry],
-        findings: &mut Vec<Finding>,
-    ) -> Result<Vec<u32>, UserError> {
+    /// What the baseline knows for a behaviour rule, if it knows this very rule.
+    fn learned_of(&self, rule: usize) -> Option<&[Learned]> {
+        let known = self.baseline.and_then(|b| b.rules.get(&self.rules.rules[rule].meta.id));
+        known.filter(|(hash, _)| *hash == self.identity(rule)).map(|k| k.1.as_slice())
+    }
+
+    /// Adds the texts that a behaviour rule's baseline holds to those of the events.
+    pub(super) fn know(&mut self, rule: usize) {
+        let identity = self.identity(rule);
+        if let Some((_, learned)) = self.baseline.and_then(|b| b.rules.get(&self.rules.rules[rule].meta.id)).filter(|k| k.0 == identity) {
+            know(learned, &mut self.rows.dict);
+        }
+    }
+
+    /// Runs a behaviour rule.
+    pub(super) fn behave_one(&self, rule: usize, behaviour: &Behaviour, rows: &[Vec<u32>], about: &Indexed<'_>) -> Result<Behaved, UserError> {
         let set = self.rules;
         let meta = &set.rules[rule].meta;
-        let known = self.baseline.and_then(|b| b.rules.get(&meta.id)).filter(|(hash, _)| *hash == self.identity(rule));
-        let learned = known.map_or(&[] as &[Learned], |k| k.1.as_slice());
+        let known = self.learned_of(rule);
+        let learned = known.unwrap_or_default();
         // A rule that the baseline does not know learns from the logs, however old they are.
         let until = |source: &str| known.and(self.baseline).and_then(|b| b.sources.get(source)).map(|s| s.until);
         let learnt_until: Vec<Option<i64>> = self.sources.mappings.iter().map(|m| until(&m.id)).collect();
@@ -145,21 +172,26 @@ impl Scan<'_> {
             .collect();
         let setting = Setting {
             judged: (self.period.from, self.period.to),
-            since: self.reaches_back(rule, index),
+            since: self.reaches_back(rule, about),
             learnt_until: &learnt_until,
             learned,
-            covered: self.covered(rule, behaviour, index, learned),
+            covered: self.covered(rule, behaviour, about, learned),
             keep: self.learn,
         };
-        let since = setting.since;
-        let found = behave(behaviour, &bases, &mut self.rows, &setting)
-            .map_err(|e| UserError::new(format!("{}:{}: `{}`: judging failed: {e}", meta.file, meta.line, meta.title)))?;
+        behave(behaviour, &bases, &self.rows, &setting)
+            .map_err(|e| UserError::new(format!("{}:{}: `{}`: judging failed: {e}", meta.file, meta.line, meta.title)))
+    }
+
+    /// Takes what a behaviour rule found; gives the rows of its hits, for correlations that count it.
+    pub(super) fn take_behaved(&mut self, rule: usize, behaviour: &Behaviour, found: Behaved, about: &Indexed<'_>, findings: &mut Vec<Finding>) -> Vec<u32> {
+        let set = self.rules;
+        let meta = &set.rules[rule].meta;
         self.ungrouped[rule] = found.without_entity;
         self.note_histories(rule, behaviour, &found);
         if matches!(&behaviour.kind, BehaviourKind::OffHours { calendar: None }) && self.states[rule] == RuleState::Ran {
             self.states[rule] = RuleState::NotAssessable("the site's calendar is not set; give `calendar:` in a --vars file".into());
         } else if self.states[rule] == RuleState::Ran && found.judged == 0 && found.hits.is_empty() && !found.unjudged.is_empty() {
-            self.states[rule] = RuleState::NotAssessable(self.too_little_history(behaviour, since));
+            self.states[rule] = RuleState::NotAssessable(self.too_little_history(behaviour, self.reaches_back(rule, about)));
         }
         self.hits[rule] = found.hits.len() as u64;
         let entity = |hit: &Hit| self.entity(behaviour, &found.entities[hit.entity as usize]);
@@ -196,7 +228,7 @@ impl Scan<'_> {
         let mut rows: Vec<u32> = found.hits.iter().flat_map(|h| h.rows.iter().copied()).collect();
         rows.sort_unstable();
         rows.dedup();
-        Ok(rows)
+        rows
     }
 
     /// What behaviours know at the end of a scan that was asked to learn, with what they knew before.
@@ -257,21 +289,23 @@ impl Scan<'_> {
     }
 
     /// The earliest instant of the events that a rule looks at, in these logs and in the baseline.
-    fn reaches_back(&self, rule: usize, index: &[IndexEntry]) -> Option<i64> {
+    fn reaches_back(&self, rule: usize, about: &Indexed<'_>) -> Option<i64> {
         let groups = self.groups_looked_at(rule);
-        let first = index.iter().filter(|e| groups.get(e.group() as usize).copied().unwrap_or_default()).map(|e| i64::from(e.seconds) * SECOND).min();
+        let first = groups.iter().zip(&about.first).filter(|(looked, _)| **looked).filter_map(|(_, first)| *first).min();
         let before = self.sources.mappings.iter().enumerate().filter(|(i, _)| self.looks_at(rule, *i as u8));
         let learnt = before.filter_map(|(_, m)| self.baseline.and_then(|b| b.sources.get(&m.id)).map(|s| s.since.div_euclid(SECOND) * SECOND)).min();
         first.into_iter().chain(learnt).min()
     }
 
     /// Windows of a volume in which the logs hold any event that the rule looks at, or one beside it of the same source.
-    fn covered(&self, rule: usize, behaviour: &Behaviour, index: &[IndexEntry], learned: &[Learned]) -> Vec<i64> {
+    fn covered(&self, rule: usize, behaviour: &Behaviour, about: &Indexed<'_>, learned: &[Learned]) -> Vec<i64> {
         let (BehaviourKind::Spike(v) | BehaviourKind::Silence(v)) = &behaviour.kind else { return Vec::new() };
         let groups = self.groups_looked_at(rule);
-        let inside = index.iter().filter(|e| groups.get(e.group() as usize).copied().unwrap_or_default());
+        let inside = about.index.iter().filter(|e| groups.get(e.group() as usize).copied().unwrap_or_default());
         let times = inside.map(|e| i64::from(e.seconds) * SECOND).filter(|t| self.period.to.is_none_or(|to| *t < to));
+        // Most events lie in the window of the event before: what is sorted is short.
         let mut starts: Vec<i64> = times.map(|t| t - t.rem_euclid(v.timespan)).collect();
+        starts.dedup();
         starts.extend(learned.iter().filter(|l| l.part == Part::Covered).map(|l| l.first));
         starts.sort_unstable();
         starts.dedup();

@@ -1,20 +1,52 @@
 //! From matches to findings: correlations over the matches of their bases, then one finding for each entity and burst.
 
+use super::behaviour::Indexed;
 use super::scan::{RuleState, Scan};
 use super::{Finding, MAX_BURST, QUIET, RECORD_LONGEST, RECORD_QUIET, bursts};
 use crate::diag::UserError;
+use crate::engine::behaviour::Behaved;
 use crate::engine::correlate::{Base, Correlated, Input, LeafFields, correlate};
 use crate::engine::gathered::IndexEntry;
 use crate::event::Column;
 use crate::event::dict::ABSENT;
 use crate::event::time::push_time;
 use crate::rule::correlation::Correlation;
+use crate::rule::load::RuleSet;
 use crate::rule::meta::Level;
 use crate::rule::{Body, FieldRef};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// What one correlation or behaviour gave.
+enum Ran {
+    Correlation(Correlated),
+    Behaviour(Box<Behaved>),
+    Nothing,
+}
+
+/// What others gave that a rule may rest on, by rule.
+struct Done<'d> {
+    runs: &'d BTreeMap<usize, Arc<Correlated>>,
+    /// Of each behaviour the rows of its hits: single events, as a detection's.
+    unusual: &'d BTreeMap<usize, Vec<u32>>,
+}
+
+/// Correlations and behaviours in rounds: those of one rest on those of earlier ones alone.
+fn rounds(set: &RuleSet) -> Vec<Vec<usize>> {
+    let mut round_of: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut rounds: Vec<Vec<usize>> = Vec::new();
+    for i in set.compound_in_order() {
+        let round = set.bases(i).iter().filter_map(|b| round_of.get(b)).max().map_or(0, |r| r + 1);
+        round_of.insert(i, round);
+        if rounds.len() <= round {
+            rounds.push(Vec::new());
+        }
+        rounds[round].push(i);
+    }
+    rounds
+}
 
 impl Scan<'_> {
     /// Makes the findings, and the matches of the period, from all matches in the order of rule, then row.
@@ -67,71 +99,44 @@ impl Scan<'_> {
         let set = self.rules;
         let mut silent: BTreeSet<usize> = BTreeSet::new();
         let mut runs: BTreeMap<usize, Arc<Correlated>> = BTreeMap::new();
-        // Of each behaviour the rows of its hits: single events, as a detection's.
         let mut unusual: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
         let counted: BTreeSet<usize> = (0..set.rules.len()).flat_map(|i| set.bases(i).iter().copied()).collect();
-        for i in set.compound_in_order() {
-            let rule = &set.rules[i];
-            let rows: Vec<Vec<u32>> = set
-                .bases(i)
-                .iter()
-                .map(|base| {
-                    let found = by_rule.binary_search_by_key(&(*base as u32), |m| m[0].0);
-                    found.map_or(Vec::new(), |at| by_rule[at].iter().map(|m| m.1).collect())
-                })
-                .collect();
-            let generate = match &rule.body {
-                Body::Detection(_) => continue,
-                Body::Correlation(c) => c.generate,
-                Body::Behaviour(b) => b.generate,
-            };
-            for &base in set.bases(i) {
-                let m = &set.rules[base].meta;
-                if !generate && (m.level <= Level::Low || m.file == rule.meta.file) {
-                    silent.insert(base);
+        let about = Indexed::new(index, self.tallied.groups.len());
+        for i in (0..set.rules.len()).filter(|i| matches!(set.rules[*i].body, Body::Behaviour(_))) {
+            self.know(i);
+        }
+        for round in rounds(set) {
+            for &i in &round {
+                let rule = &set.rules[i];
+                let generate = match &rule.body {
+                    Body::Detection(_) => continue,
+                    Body::Correlation(c) => c.generate,
+                    Body::Behaviour(b) => b.generate,
+                };
+                for &base in set.bases(i) {
+                    let m = &set.rules[base].meta;
+                    if !generate && (m.level <= Level::Low || m.file == rule.meta.file) {
+                        silent.insert(base);
+                    }
                 }
             }
-            let c = match &rule.body {
-                Body::Detection(_) => continue,
-                Body::Correlation(c) => c,
-                Body::Behaviour(b) => {
-                    let blind = matches!(self.states[i], RuleState::NotAssessable(_));
-                    let hits = if blind { Vec::new() } else { self.behave_one(i, b, &rows, index, findings)? };
-                    unusual.insert(i, hits);
-                    continue;
+            let run = |i: &usize| self.run_compound(*i, by_rule, &Done { runs: &runs, unusual: &unusual }, &about, counted.contains(i));
+            let ran: Vec<Result<Ran, UserError>> = self.pool.install(|| round.par_iter().with_max_len(1).map(run).collect());
+            for (i, ran) in round.into_iter().zip(ran) {
+                match (ran?, &set.rules[i].body) {
+                    (Ran::Behaviour(found), Body::Behaviour(b)) => {
+                        let hits = self.take_behaved(i, b, *found, &about, findings);
+                        unusual.insert(i, hits);
+                    }
+                    (Ran::Correlation(found), Body::Correlation(c)) => {
+                        self.take_correlated(i, c, &found, findings);
+                        if counted.contains(&i) {
+                            runs.insert(i, Arc::new(found));
+                        }
+                    }
+                    (_, Body::Behaviour(_)) => _ = unusual.insert(i, Vec::new()),
+                    _ => {}
                 }
-            };
-            let inputs = set.bases(i).iter().zip(&rows).map(|(&base, rows)| Input {
-                base: match (runs.get(&base), unusual.get(&base)) {
-                    (Some(run), _) => Base::Correlation(run.clone()),
-                    (None, Some(hits)) => Base::Detection(base as u32, hits),
-                    (None, None) => Base::Detection(base as u32, rows),
-                },
-                group_by: self.leaf_fields(c, base, &c.group_by),
-                fields: self.leaf_fields(c, base, &c.fields),
-            });
-            // Without the values that it groups by, its windows would be of something else.
-            if matches!(self.states[i], RuleState::NotAssessable(_)) {
-                continue;
-            }
-            let found = correlate(c, inputs.collect(), &self.rows, counted.contains(&i))
-                .map_err(|e| UserError::new(format!("{}:{}: `{}`: correlating failed: {e}", rule.meta.file, rule.meta.line, rule.meta.title)))?;
-            self.ungrouped[i] = found.without_group;
-            for burst in &found.bursts {
-                if !self.period.contains(burst.crossed) {
-                    continue;
-                }
-                self.hits[i] += 1;
-                let value = |code: u32| self.rows.dict.text(code).unwrap_or_default().to_owned();
-                let entity: Vec<(String, String)> = c.group_by.iter().zip(&burst.group).map(|(f, code)| (f.clone(), value(*code))).collect();
-                let longest = MAX_BURST.max(c.timespan);
-                for part in bursts(&burst.rows, &self.rows.time, i64::MAX, longest) {
-                    let finding = Finding::new(i, &rule.meta, entity.clone(), part.to_vec(), &self.rows.time, &self.event_name(part[0]));
-                    findings.extend(finding);
-                }
-            }
-            if counted.contains(&i) {
-                runs.insert(i, Arc::new(found));
             }
         }
         // A correlation that only feeds another one is hidden like any base.
@@ -139,6 +144,57 @@ impl Scan<'_> {
         findings.retain(|f| !silent.contains(&f.rule));
         self.hidden += (hidden - findings.len()) as u64;
         Ok(silent)
+    }
+
+    /// Runs one of them; what it rests on is done.
+    fn run_compound(&self, i: usize, by_rule: &[&[(u32, u32)]], done: &Done<'_>, about: &Indexed<'_>, counted: bool) -> Result<Ran, UserError> {
+        let set = self.rules;
+        let rule = &set.rules[i];
+        // Without the values that it groups by, its windows would be of something else.
+        if matches!(self.states[i], RuleState::NotAssessable(_)) {
+            return Ok(Ran::Nothing);
+        }
+        let matched = |base: &usize| -> Vec<u32> {
+            let found = by_rule.binary_search_by_key(&(*base as u32), |m| m[0].0);
+            found.map_or(Vec::new(), |at| by_rule[at].iter().map(|m| m.1).collect())
+        };
+        let rows: Vec<Vec<u32>> = set.bases(i).iter().map(matched).collect();
+        let c = match &rule.body {
+            Body::Detection(_) => return Ok(Ran::Nothing),
+            Body::Behaviour(b) => return self.behave_one(i, b, &rows, about).map(|found| Ran::Behaviour(Box::new(found))),
+            Body::Correlation(c) => c,
+        };
+        let inputs = set.bases(i).iter().zip(&rows).map(|(&base, rows)| Input {
+            base: match (done.runs.get(&base), done.unusual.get(&base)) {
+                (Some(run), _) => Base::Correlation(run.clone()),
+                (None, Some(hits)) => Base::Detection(base as u32, hits),
+                (None, None) => Base::Detection(base as u32, rows),
+            },
+            group_by: self.leaf_fields(c, base, &c.group_by),
+            fields: self.leaf_fields(c, base, &c.fields),
+        });
+        let found = correlate(c, inputs.collect(), &self.rows, counted);
+        found
+            .map(Ran::Correlation)
+            .map_err(|e| UserError::new(format!("{}:{}: `{}`: correlating failed: {e}", rule.meta.file, rule.meta.line, rule.meta.title)))
+    }
+
+    /// Takes what a correlation found.
+    fn take_correlated(&mut self, i: usize, c: &Correlation, found: &Correlated, findings: &mut Vec<Finding>) {
+        let meta = &self.rules.rules[i].meta;
+        self.ungrouped[i] = found.without_group;
+        for burst in &found.bursts {
+            if !self.period.contains(burst.crossed) {
+                continue;
+            }
+            self.hits[i] += 1;
+            let value = |code: u32| self.rows.dict.text(code).unwrap_or_default().to_owned();
+            let entity: Vec<(String, String)> = c.group_by.iter().zip(&burst.group).map(|(f, code)| (f.clone(), value(*code))).collect();
+            let longest = MAX_BURST.max(c.timespan);
+            for part in bursts(&burst.rows, &self.rows.time, i64::MAX, longest) {
+                findings.extend(Finding::new(i, meta, entity.clone(), part.to_vec(), &self.rows.time, &self.event_name(part[0])));
+            }
+        }
     }
 
     /// Where the fields of a correlation stand in the kept rows, for each detection below a base.

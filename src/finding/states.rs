@@ -45,6 +45,13 @@ pub fn rule_states(plans: &Plans<'_>, merged: &Merged) -> Vec<RuleState> {
         }
         let mine: Vec<&&SourcePlan> = read.iter().filter(|p| routes[p.source as usize] == Routing::Applies).collect();
         if mine.is_empty() {
+            let is_origin = |i: &usize| routes[*i] == Routing::Applies && merged.origins.contains(&sources.mappings[*i].id);
+            if let Some(origin) = (0..routes.len()).find(is_origin) {
+                let title = &sources.mappings[origin].title;
+                return RuleState::NotAssessable(format!(
+                    "it reads fields of the records of {title}, and normalised events hold columns: scan the original logs"
+                ));
+            }
             let l = &d.logsource;
             let words: Vec<&str> = [&l.product, &l.service, &l.category].into_iter().flatten().map(String::as_str).collect();
             return RuleState::NotApplicable(format!("no log of {} was read", words.join("/")));

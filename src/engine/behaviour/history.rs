@@ -137,7 +137,7 @@ impl State {
 
     /// Takes a row of learned state.
     /// `numbered`: a value is a field's number and a text, see [`State::give`].
-    pub fn take(&mut self, learned: &Learned, numbered: bool, dict: &mut Dict) {
+    pub fn take(&mut self, learned: &Learned, numbered: bool, dict: &Dict) {
         let seen = Seen { first: learned.first, last: learned.last, days: learned.days, count: learned.count };
         // No value is empty: an empty text stands for none.
         let text = |i: usize| learned.value.get(i).map(String::as_str).filter(|t| !t.is_empty());

@@ -172,17 +172,16 @@ struct Run<'a> {
 
 /// Runs a behaviour rule over what its bases matched.
 ///
-/// `dict` is the dictionary of the rows' values; texts that were learnt before are added to it. Errors are of the machine.
-pub fn behave(behaviour: &Behaviour, bases: &[Base<'_>], events: &mut EventRows, setting: &Setting<'_>) -> Result<Behaved, String> {
+/// The dictionary of the rows' values holds what was learnt before: see [`know`]. Errors are of the machine.
+pub fn behave(behaviour: &Behaviour, bases: &[Base<'_>], events: &EventRows, setting: &Setting<'_>) -> Result<Behaved, String> {
     let mut out = Behaved::default();
     let mut names = Tuples::default();
     let mut past: BTreeMap<u32, State> = BTreeMap::new();
     let numbered = matches!(behaviour.kind, BehaviourKind::NewValue { .. });
     for learned in setting.learned.iter().filter(|l| l.part != Part::Covered) {
-        let tuple = learned.entity.iter().map(|v| code_of(&mut events.dict, v.as_deref())).collect();
-        past.entry(names.number(tuple)).or_default().take(learned, numbered, &mut events.dict);
+        let tuple = learned.entity.iter().map(|v| code_of(&events.dict, v.as_deref())).collect();
+        past.entry(names.number(tuple)).or_default().take(learned, numbered, &events.dict);
     }
-    let events = &*events;
     let entries = entries(bases, events, setting, &mut names, &mut out);
     let entries = sort(entries).map_err(|e| e.to_string())?;
     let run = Run { behaviour, bases, events, setting };
@@ -221,9 +220,16 @@ pub fn behave(behaviour: &Behaviour, bases: &[Base<'_>], events: &mut EventRows,
     Ok(out)
 }
 
+/// Adds the texts of what was learnt before to the dictionary of the rows' values, where [`behave`] looks for them.
+pub fn know(learned: &[Learned], dict: &mut Dict) {
+    for l in learned {
+        l.entity.iter().flatten().chain(&l.value).for_each(|text| _ = dict.intern(Value::str(text)));
+    }
+}
+
 /// The code of a text; [`ABSENT`] of none.
-fn code_of(dict: &mut Dict, text: Option<&str>) -> u32 {
-    text.map_or(ABSENT, |t| dict.intern(Value::str(t)).0)
+fn code_of(dict: &Dict, text: Option<&str>) -> u32 {
+    text.and_then(|t| dict.find(Value::str(t))).unwrap_or(ABSENT)
 }
 
 /// The events of every entity; what is learnt already, or comes after what is judged, is left out.
