@@ -22,6 +22,7 @@ mod outputs;
 mod pack;
 mod parquet;
 mod pipeline;
+mod planted;
 mod readme;
 mod renaming;
 mod rows;
