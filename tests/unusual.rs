@@ -145,7 +145,12 @@ fn a_secret_for_a_name_is_masked_in_the_strip_too() {
     place.write("log.ndjson", place.read_text("log.ndjson").replace("ana@example.com", SECRET));
     let (html, _) = report(&place, &[]);
     // Not the part of it that a label has room for, either.
-    assert!(page_of(&html).contains("[masked]<title>[masked]</title>") && !page_of(&html).contains("ghp_abc"));
+    assert!(page_of(&html).contains("[masked]<title>[masked]</title>") && !html.contains("ghp_abc"));
+    for format in ["table", "csv"] {
+        let args: Vec<&str> = ["scan", "log.ndjson", "--format", format].iter().chain(&FLAGS).copied().collect();
+        let ran = place.run(&args);
+        assert!(ran.dump().contains("[masked]") && !ran.dump().contains("ghp_abc"), "{format}: {}", ran.dump());
+    }
     let (html, _) = report(&place, &["--show-secrets", "--force"]);
     assert!(page_of(&html).contains(SECRET));
 }

@@ -38,7 +38,7 @@ pub fn write_csv(scan: &Scan<'_>, findings: &[&Finding], out: &mut dyn Write) ->
     for f in findings {
         let meta = &scan.rules.rules[f.rule].meta;
         let entity: Vec<String> = f.entity.iter().map(|(k, v)| format!("{k}={v}")).collect();
-        let (entity, first, last, count) = (entity.join(" "), format_time(f.first), format_time(f.last), f.count().to_string());
+        let (entity, first, last, count) = (mask(&entity.join(" ")).0.into_owned(), format_time(f.first), format_time(f.last), f.count().to_string());
         let facts = mask(&fact_words(&f.facts)).0.into_owned();
         for &row in f.rows() {
             let column = |c: Column| mask(scan.column(c, row).unwrap_or_default()).0;

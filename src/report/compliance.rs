@@ -254,6 +254,11 @@ fn finding(scan: &Scan<'_>, f: &Finding, zone: chrono_tz::Tz, show_secrets: bool
         })
         .collect();
     let (addresses, more_addresses) = addresses::of_finding(scan, f);
+    let mut who = |value: &str| {
+        let (shown, n) = if show_secrets { (value.into(), 0) } else { mask(value) };
+        *masked += n;
+        if shown.is_empty() { "(null)".into() } else { printable(&shown).into_owned() }
+    };
     FindingContext {
         addresses: addresses.iter().map(|a| printable(&format!("{}: {}", a.ip, a.words())).into_owned()).collect(),
         more_addresses,
@@ -271,7 +276,7 @@ fn finding(scan: &Scan<'_>, f: &Finding, zone: chrono_tz::Tz, show_secrets: bool
         entity: f
             .entity
             .iter()
-            .map(|(field, value)| EntityContext { field: field.clone(), value: if value.is_empty() { "(null)".into() } else { printable(value).into_owned() } })
+            .map(|(field, value)| EntityContext { field: field.clone(), value: who(value) })
             .collect(),
         first: format_time(f.first),
         last: format_time(f.last),
