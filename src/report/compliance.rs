@@ -273,11 +273,7 @@ fn finding(scan: &Scan<'_>, f: &Finding, zone: chrono_tz::Tz, show_secrets: bool
         description: meta.description.clone(),
         falsepositives: meta.falsepositives.clone(),
         controls: meta.controls().into_iter().map(str::to_owned).collect(),
-        entity: f
-            .entity
-            .iter()
-            .map(|(field, value)| EntityContext { field: field.clone(), value: who(value) })
-            .collect(),
+        entity: f.entity.iter().map(|(field, value)| EntityContext { field: field.clone(), value: who(value) }).collect(),
         first: format_time(f.first),
         last: format_time(f.last),
         first_local: format_local(f.first, zone),
