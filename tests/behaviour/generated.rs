@@ -14,6 +14,8 @@ use std::collections::BTreeSet;
 
 /// The tests' first instant, UTC microseconds.
 const START: i64 = 1_705_312_800_000_000;
+/// Zones without summer time, and by how many minutes they are ahead.
+const ZONES: [(&str, i64); 4] = [("UTC", 0), ("Asia/Kolkata", 330), ("America/Phoenix", -420), ("Pacific/Kiritimati", 840)];
 const PLACES: [&str; 6] = ["52.5,13.4,20", "48.1,11.6,50", "40.7,-74,10", "35.7,139.7,100", "-33.9,151.2,5", "bad"];
 
 #[derive(Debug, Clone)]
@@ -35,6 +37,13 @@ fn document(b: &Behaviour) -> Value {
         Kind::Silence { span, deviations, floor } => json!({"type": "silence", "timespan": duration(*span), "deviations": deviations, "floor": floor}),
         Kind::Travel { speed, distance } => json!({"type": "impossible_travel", "speed": speed, "distance": distance}),
         Kind::Dormant { after } => json!({"type": "dormant", "after": duration(*after)}),
+        Kind::OffHours { hours, days, ahead, holidays } => {
+            let clock = |m: i64| format!("{:02}:{:02}", m / 60, m % 60);
+            let names: Vec<&str> = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].into_iter().zip(days).filter(|d| *d.1).map(|d| d.0).collect();
+            let dates: Vec<String> = holidays.iter().map(|d| auditmill::event::time::format_time(d * DAY)[..10].to_owned()).collect();
+            let zone = ZONES.iter().find(|z| z.1 == *ahead).expect("a zone").0;
+            json!({"type": "off_hours", "hours": format!("{}-{}", clock(hours.0), clock(hours.1)), "days": names.join(","), "zone": zone, "holidays": dates})
+        }
     };
     out["group-by"] = json!(b.group_by);
     if b.time > 0 {
@@ -56,15 +65,29 @@ fn kinds() -> impl Strategy<Value = Kind> {
         (spans, select(vec![0.1, 0.5, 1.0]), 1u64..3).prop_map(|(span, deviations, floor)| Kind::Silence { span, deviations, floor }),
         (select(vec![100.0, 900.0]), select(vec![1.0, 500.0, 8000.0])).prop_map(|(speed, distance)| Kind::Travel { speed, distance }),
         select(vec![2 * HOUR, 6 * HOUR, DAY]).prop_map(|after| Kind::Dormant { after }),
+        off_hours(),
     ]
+}
+
+fn off_hours() -> impl Strategy<Value = Kind> {
+    // The tests' first instant is a Monday's 10:00 UTC: hours that end with it, begin with it, and go through the night.
+    let hours = select(vec![(480, 1080), (600, 601), (0, 600), (600, 1440), (1320, 360), (810, 570), (930, 931)]);
+    let day = START.div_euclid(DAY);
+    let days = any::<[bool; 7]>().prop_filter("a day of work", |days| days.contains(&true));
+    (hours, days, select(ZONES.to_vec()), prop::collection::btree_set(day - 1..day + 5, 0..3)).prop_map(|(hours, days, (_, ahead), holidays)| Kind::OffHours {
+        hours,
+        days,
+        ahead,
+        holidays,
+    })
 }
 
 fn behaviours() -> impl Strategy<Value = Behaviour> {
     let names = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<String>>();
     let groups = select(vec![names(&["u"]), names(&["u"]), names(&["u", "w"]), names(&[])]);
     (kinds(), groups, select(vec![HOUR, 5 * HOUR, 20 * HOUR, 0]), 0usize..4).prop_map(|(kind, group_by, time, events)| {
-        // What is learnt for no time is learnt for some events; travel and absence need no learning.
-        let free = matches!(kind, Kind::Travel { .. } | Kind::Dormant { .. });
+        // What is learnt for no time is learnt for some events; travel, absence and hours need no learning.
+        let free = matches!(kind, Kind::Travel { .. } | Kind::Dormant { .. } | Kind::OffHours { .. });
         let (time, events) = if free { (0, 0) } else { (time, if time == 0 { events.max(1) } else { events }) };
         Behaviour { kind, group_by, time, events }
     })

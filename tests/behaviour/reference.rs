@@ -15,13 +15,44 @@ pub struct Fact {
 /// What is looked for.
 #[derive(Debug, Clone)]
 pub enum Kind {
-    New { fields: Vec<String> },
-    Fewer { field: String, across: String, limit: usize },
-    Percent { field: String, share: f64, out_of: usize },
-    Spike { span: i64, deviations: f64, floor: u64 },
-    Silence { span: i64, deviations: f64, floor: u64 },
-    Travel { speed: f64, distance: f64 },
-    Dormant { after: i64 },
+    New {
+        fields: Vec<String>,
+    },
+    Fewer {
+        field: String,
+        across: String,
+        limit: usize,
+    },
+    Percent {
+        field: String,
+        share: f64,
+        out_of: usize,
+    },
+    Spike {
+        span: i64,
+        deviations: f64,
+        floor: u64,
+    },
+    Silence {
+        span: i64,
+        deviations: f64,
+        floor: u64,
+    },
+    Travel {
+        speed: f64,
+        distance: f64,
+    },
+    Dormant {
+        after: i64,
+    },
+    /// Minutes of the local day (the second before the first where work ends on the next day), days from Monday on, minutes by
+    /// which the local clock is ahead, and local days since 1970 on which nobody works.
+    OffHours {
+        hours: (i64, i64),
+        days: [bool; 7],
+        ahead: i64,
+        holidays: BTreeSet<i64>,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -156,6 +187,20 @@ pub fn answer(b: &Behaviour, facts: &[Fact], from: Option<i64>, to: Option<i64>,
                     }
                 }
             }
+            Kind::OffHours { hours, days, ahead, holidays } => {
+                let works = |t: i64| works(t, *hours, days, *ahead, holidays);
+                let mut off: Vec<&Fact> = mine.iter().copied().filter(|f| !f.known_only && inside(f.time) && !works(f.time)).collect();
+                off.sort_by_key(|f| f.time);
+                // A finding ends with an hour of quiet, or after a day.
+                let mut findings: Vec<Vec<&Fact>> = Vec::new();
+                for fact in off {
+                    match findings.last_mut() {
+                        Some(f) if fact.time - f[f.len() - 1].time <= super::HOUR && fact.time - f[0].time <= super::DAY => f.push(fact),
+                        _ => findings.push(vec![fact]),
+                    }
+                }
+                out.findings.extend(findings.iter().map(|f| (entity.clone(), f.iter().map(|f| f.id.clone()).collect(), Vec::new())));
+            }
             Kind::Travel { speed, distance } => travel(&mine, &entity, *speed, *distance, &inside, &mut out),
             Kind::Spike { span, deviations, floor } => {
                 let windows: BTreeSet<i64> = mine.iter().filter(|f| !f.known_only).map(|f| f.time - f.time.rem_euclid(*span)).collect();
@@ -220,6 +265,20 @@ pub fn answer(b: &Behaviour, facts: &[Fact], from: Option<i64>, to: Option<i64>,
         }
     }
     out
+}
+
+/// Whether some day's work is going on: the local day of the instant, or the one before.
+fn works(t: i64, (from, to): (i64, i64), days: &[bool; 7], ahead: i64, holidays: &BTreeSet<i64>) -> bool {
+    const MINUTE: i64 = 60_000_000;
+    let local = t + ahead * MINUTE;
+    let today = local.div_euclid(super::DAY);
+    [today - 1, today].into_iter().any(|day| {
+        // 1970 began on a Thursday.
+        let at_work = days[(day + 3).rem_euclid(7) as usize] && !holidays.contains(&day);
+        let begin = day * super::DAY + from * MINUTE;
+        let end = day * super::DAY + to * MINUTE + if to < from { super::DAY } else { 0 };
+        at_work && local >= begin && local < end
+    })
 }
 
 /// The index of events knows whole seconds.
