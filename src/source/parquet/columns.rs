@@ -137,3 +137,21 @@ fn spelt(cells: &Cells<'_>, rows: usize, kind: Kind) -> (String, Vec<Option<Spel
     let spans = spans.collect();
     (String::from_utf8(out).unwrap_or_default(), spans)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_gets_its_own_value_however_many_there_are() {
+        // More distinct texts than slots, in and beyond the views, with equal lengths and beginnings; each comes back later.
+        let text = |n: usize| if n.is_multiple_of(2) { format!("id-{n:05}") } else { format!("a text that no view holds, number {n:05}") };
+        let rows: Vec<Option<String>> = (0..30_000).map(|i| (i % 7 > 0).then(|| text(i * 7919 % 9_001))).collect();
+        let array = StringViewArray::from(rows.clone());
+        let column = shared("c", &array);
+        let given: Vec<Option<&str>> = column.each_row(&None, &column.values.iter().map(|v| Some(v.text)).collect::<Vec<_>>());
+        assert!(given.iter().zip(&rows).all(|(given, row)| *given == row.as_deref()));
+        let few = StringViewArray::from((0..8_000).map(|i| text(i % 50)).collect::<Vec<_>>());
+        assert!(shared("c", &few).values.len() < 8_000, "what rows share is handed over once");
+    }
+}
