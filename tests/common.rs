@@ -1,7 +1,6 @@
 //! What the tests share: the real binary in a folder of its own, scans in process over bytes, and the data beside the project.
 
 use assert_cmd::Command;
-use auditmill::engine::run::Keep;
 use auditmill::finding::scan::{Period, RuleState, ScanRequest, Totals, Window, scan};
 use auditmill::rule::load::{RuleFile, RuleSet, load_rules};
 use auditmill::rule::vars::Vars;
@@ -314,24 +313,8 @@ pub fn scan_bytes(sources: &SourceSet, rules: &RuleSet, files: Vec<(String, Vec<
 pub fn scan_period(sources: &SourceSet, rules: &RuleSet, files: Vec<(String, Vec<u8>)>, threads: usize, period: Period) -> Seen {
     let mut inputs: Vec<Input> = files.into_iter().map(|(name, bytes)| Input { name, origin: Origin::Bytes(Arc::new(bytes)), named: true }).collect();
     inputs.sort_by(|a, b| a.name.cmp(&b.name));
-    let result = scan(ScanRequest {
-        found: Discovered { inputs, rejects: Vec::new() },
-        sources,
-        rules,
-        columns: &[],
-        derived: &[],
-        databases: Arc::default(),
-        keep: Keep::Matched,
-        window: Window::Fixed(period),
-        threads,
-        tell_places: false,
-        render: None,
-        rejects: false,
-        baseline: None,
-        learn: false,
-        progress: &|_| {},
-    })
-    .expect("the scan runs");
+    let result = scan(ScanRequest { window: Window::Fixed(period), threads, ..ScanRequest::new(Discovered { inputs, rejects: Vec::new() }, sources, rules) })
+        .expect("the scan runs");
     let id = |row: u32| result.rows.event_id(row).unwrap_or("(none)").to_owned();
     let title = |rule: usize| rules.rules[rule].meta.title.clone();
     Seen {

@@ -3,10 +3,9 @@
 use super::args::{GeoArgs, InputArgs, RuleArgs, TalkArgs, TimeArgs};
 use super::{Outcome, say, settings};
 use crate::diag::UserError;
-use crate::engine::run::Keep;
 use crate::event::time::format_time;
 use crate::exit::ExitStatus;
-use crate::finding::scan::{ScanRequest, scan};
+use crate::finding::scan::ScanRequest;
 use crate::output::baseline::write_baseline;
 use crate::output::grouped;
 use crate::output::write::{check_free, write_file};
@@ -67,29 +66,11 @@ pub fn run(args: BaselineArgs) -> Outcome {
     let before = settings::load_baseline(&args.baseline)?;
     let databases = settings::databases(&args.geo)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;
-    let bar = settings::progress(found.inputs.len(), &args.talk);
-    let mut result = scan(ScanRequest {
-        found,
-        sources: &sources,
-        rules: &rules,
-        columns: &[],
-        derived: &[],
-        databases: databases.clone(),
-        keep: Keep::Matched,
-        window: asked.window,
-        threads: settings::threads(&args.input),
-        tell_places: false,
-        render: None,
-        rejects: args.input.rejects.is_some(),
-        baseline: before.as_ref(),
-        learn: true,
-        progress: &|n| bar.inc(n as u64),
-    })?;
-    bar.finish_and_clear();
-    settings::write_rejects(&mut result, &args.input, args.talk.force)?;
-    settings::check_any_event(&result)?;
-    settings::say_rejects(&result);
-    settings::say_baseline(&result);
+    let result = settings::scan(
+        &args.input,
+        &args.talk,
+        ScanRequest { databases: databases.clone(), window: asked.window, baseline: before.as_ref(), learn: true, ..ScanRequest::new(found, &sources, &rules) },
+    )?;
     let baseline = result.baseline_learned();
     if baseline.rules.is_empty() {
         return Err(UserError::new("no behaviour rule is among the rules: there is nothing to learn")

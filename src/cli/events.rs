@@ -3,10 +3,9 @@
 use super::args::{EventsArgs, EventsFormat};
 use super::{Failure, Outcome, settings, worst};
 use crate::diag::UserError;
-use crate::engine::run::Keep;
 use crate::event::Column;
 use crate::event::derived::Derived;
-use crate::finding::scan::{ScanRequest, scan};
+use crate::finding::scan::ScanRequest;
 use crate::output::events::{render_event, write_events};
 use crate::output::parquet::write_parquet;
 use crate::output::write::{check_free, write_file};
@@ -27,29 +26,19 @@ pub fn run(args: EventsArgs) -> Outcome {
     let found = settings::find_inputs(&args.input, args.talk.force)?;
     // Without a database the lines hold the columns and nothing else: scripts rely on it.
     let derived = if databases.is_empty() { &[] } else { Derived::OF_ADDRESS };
-    let bar = settings::progress(found.inputs.len(), &args.talk);
     let show_secrets = args.show_secrets;
-    let mut result = scan(ScanRequest {
-        found,
-        sources: &sources,
-        rules: &rules,
-        columns: Column::ALL,
-        derived,
-        databases: databases.clone(),
-        keep: Keep::Matched,
-        window: asked.window,
-        threads: settings::threads(&args.input),
-        tell_places: false,
-        render: Some(&|batch, row, bytes, out| render_event(batch, row, bytes, derived, show_secrets, out)),
-        rejects: args.input.rejects.is_some(),
-        baseline: None,
-        learn: false,
-        progress: &|n| bar.inc(n as u64),
-    })?;
-    bar.finish_and_clear();
-    settings::write_rejects(&mut result, &args.input, args.talk.force)?;
-    settings::check_any_event(&result)?;
-    settings::say_rejects(&result);
+    let mut result = settings::scan(
+        &args.input,
+        &args.talk,
+        ScanRequest {
+            columns: Column::ALL,
+            derived,
+            databases: databases.clone(),
+            window: asked.window,
+            render: Some(&|batch, row, bytes, out| render_event(batch, row, bytes, derived, show_secrets, out)),
+            ..ScanRequest::new(found, &sources, &rules)
+        },
+    )?;
     settings::say_period(&asked, &result, &args.talk);
     let statuses = super::scan::statuses(&result, None);
     let spools = std::mem::take(&mut result.spools);

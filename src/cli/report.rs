@@ -9,7 +9,7 @@ use crate::finding::Finding;
 use crate::finding::addresses;
 use crate::finding::completeness::{Given, coverage};
 use crate::finding::risk::risk;
-use crate::finding::scan::{ScanRequest, Window, scan};
+use crate::finding::scan::{ScanRequest, Window};
 use crate::output::About;
 use crate::output::csv::write_csv;
 use crate::output::table::write_summary;
@@ -48,34 +48,25 @@ pub fn run(args: ReportArgs) -> Outcome {
     let baseline = settings::load_baseline(&args.baseline)?;
     let databases = settings::databases(&args.geo)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;
-    let bar = settings::progress(found.inputs.len(), &args.talk);
     let mut columns: Vec<Column> = compliance::columns();
     if about_event {
         columns.extend(crate::timeline::COLUMNS);
         columns.push(Column::Response);
     }
-    let mut result = scan(ScanRequest {
-        found,
-        sources: &sources,
-        rules: &rules,
-        columns: &columns,
-        derived: if databases.is_empty() { &[] } else { &addresses::DERIVED },
-        databases: databases.clone(),
-        keep: if about_event { Keep::All } else { Keep::Active },
-        window: asked.window,
-        threads: settings::threads(&args.input),
-        tell_places: !about_event,
-        render: None,
-        rejects: args.input.rejects.is_some(),
-        baseline: baseline.as_ref(),
-        learn: false,
-        progress: &|n| bar.inc(n as u64),
-    })?;
-    bar.finish_and_clear();
-    settings::write_rejects(&mut result, &args.input, args.talk.force)?;
-    settings::check_any_event(&result)?;
-    settings::say_rejects(&result);
-    settings::say_baseline(&result);
+    let result = settings::scan(
+        &args.input,
+        &args.talk,
+        ScanRequest {
+            columns: &columns,
+            derived: if databases.is_empty() { &[] } else { &addresses::DERIVED },
+            databases: databases.clone(),
+            keep: if about_event { Keep::All } else { Keep::Active },
+            window: asked.window,
+            tell_places: !about_event,
+            baseline: baseline.as_ref(),
+            ..ScanRequest::new(found, &sources, &rules)
+        },
+    )?;
     settings::say_period(&asked, &result, &args.talk);
     let coverage = coverage(&result, &Given { scope: scope.as_ref(), provenance: provenance.as_ref(), as_of: asked.as_of, zone });
     let findings: Vec<&Finding> = result.findings.iter().collect();

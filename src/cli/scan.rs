@@ -2,14 +2,13 @@
 
 use super::args::{ScanArgs, ScanFormat};
 use super::{Outcome, say, settings, worst};
-use crate::engine::run::Keep;
 use crate::event::Column;
 use crate::exit::ExitStatus;
 use crate::finding::Finding;
 use crate::finding::addresses;
 use crate::finding::completeness::{Given, coverage};
 use crate::finding::risk::risk;
-use crate::finding::scan::{Scan, ScanRequest, scan};
+use crate::finding::scan::{Scan, ScanRequest};
 use crate::output::table::Style;
 use crate::output::write::{check_free, write_file};
 use crate::output::{About, csv, json, matches, table};
@@ -29,7 +28,6 @@ pub fn run(args: ScanArgs) -> Outcome {
     let baseline = settings::load_baseline(&args.baseline)?;
     let databases = settings::databases(&args.geo)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;
-    let bar = settings::progress(found.inputs.len(), &args.talk);
     // Evidence columns cost reading and memory: only the format that shows them asks for them.
     let told = !databases.is_empty() && matches!(args.format, ScanFormat::Json | ScanFormat::Ndjson);
     let columns: &[Column] = match args.format {
@@ -37,29 +35,20 @@ pub fn run(args: ScanArgs) -> Outcome {
         _ if told => &addresses::COLUMNS,
         _ => &[],
     };
-    let mut result = scan(ScanRequest {
-        found,
-        sources: &sources,
-        rules: &rules,
-        columns,
-        derived: if told { &addresses::DERIVED } else { &[] },
-        databases: databases.clone(),
-        keep: Keep::Matched,
-        window: asked.window,
-        threads: settings::threads(&args.input),
-        // Where nobody reads of accounts they are not worth their time.
-        tell_places: args.format == ScanFormat::Json || scope.is_some(),
-        render: None,
-        rejects: args.input.rejects.is_some(),
-        baseline: baseline.as_ref(),
-        learn: false,
-        progress: &|n| bar.inc(n as u64),
-    })?;
-    bar.finish_and_clear();
-    settings::write_rejects(&mut result, &args.input, args.talk.force)?;
-    settings::check_any_event(&result)?;
-    settings::say_rejects(&result);
-    settings::say_baseline(&result);
+    let result = settings::scan(
+        &args.input,
+        &args.talk,
+        ScanRequest {
+            columns,
+            derived: if told { &addresses::DERIVED } else { &[] },
+            databases: databases.clone(),
+            window: asked.window,
+            // Where nobody reads of accounts they are not worth their time.
+            tell_places: args.format == ScanFormat::Json || scope.is_some(),
+            baseline: baseline.as_ref(),
+            ..ScanRequest::new(found, &sources, &rules)
+        },
+    )?;
     settings::say_period(&asked, &result, &args.talk);
     let zone = settings::zone(&args.time)?;
     let coverage = coverage(&result, &Given { scope: scope.as_ref(), provenance: provenance.as_ref(), as_of: asked.as_of, zone });

@@ -8,7 +8,7 @@ use crate::enrich::database::Databases;
 use crate::event::time::{format_time, parse_duration, parse_time};
 use crate::finding::behaviour::Baseline;
 use crate::finding::completeness::given::{Provenance, Scope};
-use crate::finding::scan::{FileReport, Period, Scan, Window};
+use crate::finding::scan::{FileReport, Period, Scan, ScanRequest, Window};
 use crate::output::baseline::read_baseline;
 use crate::output::table::Style;
 use crate::output::write::{check_free, write_file};
@@ -349,6 +349,20 @@ pub fn write_rejects(scan: &mut Scan<'_>, args: &InputArgs, force: bool) -> Resu
     let Some(path) = &args.rejects else { return Ok(()) };
     let spools = std::mem::take(&mut scan.reject_spools);
     write_file(path, force, |out| crate::output::events::write_rejects(scan, spools, out))
+}
+
+/// Scans with a bar on a terminal, writes the rejects where they are asked for, and says what could not be read and what a
+/// baseline does not know. An error also where no file holds a log.
+pub fn scan<'a>(input: &InputArgs, talk: &TalkArgs, request: ScanRequest<'a, '_>) -> Result<Scan<'a>, Failure> {
+    let bar = progress(request.found.inputs.len(), talk);
+    let request = ScanRequest { threads: threads(input), rejects: input.rejects.is_some(), progress: &|n| bar.inc(n as u64), ..request };
+    let mut result = crate::finding::scan::scan(request)?;
+    bar.finish_and_clear();
+    write_rejects(&mut result, input, talk.force)?;
+    check_any_event(&result)?;
+    say_rejects(&result);
+    say_baseline(&result);
+    Ok(result)
 }
 
 /// Worker threads of a run.

@@ -6,7 +6,7 @@ use crate::diag::UserError;
 use crate::engine::run::Keep;
 use crate::event::time::parse_duration;
 use crate::finding::addresses;
-use crate::finding::scan::{Scan, ScanRequest, scan};
+use crate::finding::scan::{Scan, ScanRequest};
 use crate::output::table::Style;
 use crate::output::timeline::{write_json, write_markdown, write_table};
 use crate::output::write::{check_free, write_file};
@@ -35,28 +35,18 @@ pub fn run(args: TimelineArgs) -> Outcome {
     let rules = RuleSet::default();
     let databases = settings::databases(&args.geo)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;
-    let bar = settings::progress(found.inputs.len(), &args.talk);
-    let mut result = scan(ScanRequest {
-        found,
-        sources: &sources,
-        rules: &rules,
-        columns: &COLUMNS,
-        derived: if databases.is_empty() { &[] } else { &addresses::DERIVED },
-        databases: databases.clone(),
-        keep: Keep::All,
-        window: asked.window,
-        threads: settings::threads(&args.input),
-        tell_places: false,
-        render: None,
-        rejects: args.input.rejects.is_some(),
-        baseline: None,
-        learn: false,
-        progress: &|n| bar.inc(n as u64),
-    })?;
-    bar.finish_and_clear();
-    settings::write_rejects(&mut result, &args.input, args.talk.force)?;
-    settings::check_any_event(&result)?;
-    settings::say_rejects(&result);
+    let result = settings::scan(
+        &args.input,
+        &args.talk,
+        ScanRequest {
+            columns: &COLUMNS,
+            derived: if databases.is_empty() { &[] } else { &addresses::DERIVED },
+            databases: databases.clone(),
+            keep: Keep::All,
+            window: asked.window,
+            ..ScanRequest::new(found, &sources, &rules)
+        },
+    )?;
     settings::say_period(&asked, &result, &args.talk);
     let filter = Filter { around: args.around.clone().map(|id| (id, width)), user: args.user.clone(), resource: args.resource.clone(), ip: args.ip.clone() };
     let timeline = build(&result, &filter)?;

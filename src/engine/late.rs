@@ -41,7 +41,9 @@ struct Slot {
     rows: Vec<Span>,
     /// The codes of all rows are known.
     given: bool,
-    /// Deciding texts, and what each gives; the entry of [`ABSENT`] is what no text gives.
+    /// The column is the deciding text itself.
+    is_text: bool,
+    /// Else the deciding texts, and what each gives; the entry of [`ABSENT`] is what no text gives.
     texts: Dict,
     results: Vec<Option<u32>>,
     best: Option<(u16, Span)>,
@@ -51,6 +53,9 @@ impl Slot {
     /// The code of the column where this text decides it, or none does.
     #[inline]
     fn code(&mut self, text: Option<&str>, intern: &mut dyn FnMut(&str) -> u32) -> u32 {
+        if self.is_text {
+            return text.map_or(ABSENT, intern);
+        }
         let raw = text.map_or(ABSENT, |t| self.texts.intern(Value::str(t)).0) as usize;
         if self.results.len() <= raw {
             self.results.resize(raw + 1, None);
@@ -117,6 +122,7 @@ impl LateColumns {
                 eager: all_rows || !field.atoms.is_empty() || read_by_others(id),
                 rows: Vec::new(),
                 given: false,
+                is_text: column.expr.is_its_text(),
                 texts: Dict::default(),
                 results: vec![None],
                 best: None,

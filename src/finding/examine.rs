@@ -1,11 +1,11 @@
 //! Runs rules over a few single records through the pipeline of a scan, and keeps what the engine saw of each.
 
-use super::scan::{Period, RuleState, Scan, ScanRequest, Window, scan};
+use super::scan::{RuleState, Scan, ScanRequest, scan};
 use crate::diag::UserError;
 use crate::engine::batch::Batch;
 use crate::engine::gathered::MAX_REASONS;
 use crate::engine::plan::implied_category;
-use crate::engine::run::{Keep, Render};
+use crate::engine::run::Render;
 use crate::enrich::database::Databases;
 use crate::event::value::Kind;
 use crate::rule::load::RuleSet;
@@ -72,23 +72,7 @@ pub fn examine(mapping: &Arc<Mapping>, rules: &[&Rule], records: &[&[u8]], datab
         }
     };
     let run = |databases: Arc<Databases>, render: Option<Render<'_>>| {
-        scan(ScanRequest {
-            found: Discovered { inputs: vec![input.clone()], rejects: Vec::new() },
-            sources: &only,
-            rules: &set,
-            columns: &[],
-            derived: &[],
-            databases,
-            keep: Keep::Matched,
-            window: Window::Fixed(Period::ALL),
-            threads: 1,
-            tell_places: false,
-            render,
-            rejects: false,
-            baseline: None,
-            learn: false,
-            progress: &|_| {},
-        })
+        scan(ScanRequest { databases, render, ..ScanRequest::new(Discovered { inputs: vec![input.clone()], rejects: Vec::new() }, &only, &set) })
     };
     let hits_of = |result: &Scan<'_>| -> BTreeSet<(usize, usize)> {
         result.matches.iter().map(|&(rule, row)| (result.rows.record[row as usize] as usize - 1, rule as usize)).collect()
@@ -205,16 +189,6 @@ pub fn pick(found: Discovered, sources: &SourceSet, choice: &Choice) -> Result<P
     let best: Mutex<Option<Best>> = Mutex::new(None);
     let ids: Mutex<BTreeSet<(u32, String)>> = Mutex::new(BTreeSet::new());
     let result = scan(ScanRequest {
-        found,
-        sources,
-        rules: &rules,
-        columns: &[],
-        derived: &[],
-        databases: Arc::default(),
-        keep: Keep::Matched,
-        window: Window::Fixed(Period::ALL),
-        threads: 1,
-        tell_places: false,
         render: Some(&|batch, row, bytes, _| {
             let record = batch.records[row as usize];
             let meant = match choice {
@@ -238,10 +212,7 @@ pub fn pick(found: Discovered, sources: &SourceSet, choice: &Choice) -> Result<P
                 *best = Some(Best { record, source: batch.plan.source as usize, raw: bytes[start..end].to_vec() });
             }
         }),
-        rejects: false,
-        baseline: None,
-        learn: false,
-        progress: &|_| {},
+        ..ScanRequest::new(found, sources, &rules)
     })?;
     let file = result.files.first().map(|f| f.name.clone()).unwrap_or_default();
     let events = result.totals.read - result.totals.rejected;

@@ -1,9 +1,8 @@
 //! What was made of each file: its source and why, its events by column, the names that nothing knows, what was rejected.
 
 use super::columns::{each_column, each_spooled};
-use super::scan::{FileReport, Period, Scan, ScanRequest, Totals, Window, scan};
+use super::scan::{FileReport, Scan, ScanRequest, Totals, Window, scan};
 use crate::diag::{Reject, UserError};
-use crate::engine::run::Keep;
 use crate::event::Column;
 use crate::rule::load::RuleSet;
 use crate::source::SourceSet;
@@ -214,13 +213,7 @@ pub fn inspect<'a>(request: InspectRequest<'a, '_>, take_run: TakeRun<'_>) -> Re
     let inputs = found.inputs.clone();
     let rules = RuleSet::default();
     let mut result = scan(ScanRequest {
-        found,
-        sources,
-        rules: &rules,
         columns: Column::ALL,
-        derived: &[],
-        databases: Arc::default(),
-        keep: Keep::Matched,
         window,
         threads,
         render: Some(&|batch, row, bytes, out| {
@@ -240,9 +233,8 @@ pub fn inspect<'a>(request: InspectRequest<'a, '_>, take_run: TakeRun<'_>) -> Re
         }),
         tell_places,
         rejects: true,
-        baseline: None,
-        learn: false,
         progress,
+        ..ScanRequest::new(found, sources, &rules)
     })?;
     let spools = std::mem::take(&mut result.spools);
     let read = read_rows(&result, spools)?;
@@ -494,21 +486,9 @@ fn try_out(
         .collect();
     let rules = RuleSet::default();
     let mut result = scan(ScanRequest {
-        found: Discovered { inputs: again, rejects: Vec::new() },
-        sources: &with,
-        rules: &rules,
-        columns: &[],
-        derived: &[],
-        databases: Arc::default(),
-        keep: Keep::Matched,
-        window: Window::Fixed(Period::ALL),
         threads,
         render: Some(&|batch, _, _, out| out.push(batch.plan.source)),
-        tell_places: false,
-        rejects: false,
-        baseline: None,
-        learn: false,
-        progress: &|_| {},
+        ..ScanRequest::new(Discovered { inputs: again, rejects: Vec::new() }, &with, &rules)
     })?;
     let spools = std::mem::take(&mut result.spools);
     let mut events: HashMap<u32, u64> = HashMap::new();

@@ -2,9 +2,8 @@
 
 use super::columns::{each_column, each_spooled};
 use super::rule_tests::Outcome;
-use super::scan::{Period, ScanRequest, Window, scan};
+use super::scan::{ScanRequest, scan};
 use crate::diag::UserError;
-use crate::engine::run::Keep;
 use crate::event::Column;
 use crate::event::time::parse_time;
 use crate::rule::lint::tree;
@@ -68,15 +67,7 @@ pub fn run_tests(sources: &SourceSet, files: &[MappingFile]) -> Result<Vec<Outco
     }
     let rules = RuleSet::default();
     let mut result = scan(ScanRequest {
-        found: Discovered { inputs, rejects: Vec::new() },
-        sources,
-        rules: &rules,
         columns: Column::ALL,
-        derived: &[],
-        databases: Arc::default(),
-        keep: Keep::Matched,
-        window: Window::Fixed(Period::ALL),
-        threads: 1,
         render: Some(&|batch, row, bytes, out| {
             let mut filled: BTreeMap<&str, String> = BTreeMap::new();
             each_column(batch, row, bytes, &mut |column, value| {
@@ -86,11 +77,7 @@ pub fn run_tests(sources: &SourceSet, files: &[MappingFile]) -> Result<Vec<Outco
             });
             out.extend(serde_json::to_vec(&filled).unwrap_or_default());
         }),
-        tell_places: false,
-        rejects: false,
-        baseline: None,
-        learn: false,
-        progress: &|_| {},
+        ..ScanRequest::new(Discovered { inputs, rejects: Vec::new() }, sources, &rules)
     })?;
     let spools = std::mem::take(&mut result.spools);
     let mut found: BTreeMap<u32, Vec<Found>> = BTreeMap::new();

@@ -2,8 +2,7 @@
 
 use super::examine::{Examined, examine};
 use super::explain::{Explanation, detections_of, explain};
-use super::scan::{Period, RuleState, Scan, ScanRequest, Window, scan};
-use crate::engine::run::Keep;
+use super::scan::{RuleState, Scan, ScanRequest, scan};
 use crate::enrich::database::{Databases, facts_of_test};
 use crate::enrich::record::Facts;
 use crate::event::address::parse_address;
@@ -94,24 +93,8 @@ fn run_one(set: &RuleSet, index: usize, test: &RuleTest, sources: &SourceSet) ->
     let input = Input { name: "test".into(), origin: Origin::Bytes(Arc::new(bytes)), named: true };
     let only = SourceSet { mappings: vec![mapping.clone()], containers: sources.containers.clone() };
     let databases = Arc::new(Databases::of_test(given(test)?));
-    let result = scan(ScanRequest {
-        found: Discovered { inputs: vec![input], rejects: Vec::new() },
-        sources: &only,
-        rules: &subset,
-        columns: &[],
-        derived: &[],
-        databases,
-        keep: Keep::Matched,
-        window: Window::Fixed(Period::ALL),
-        threads: 1,
-        tell_places: false,
-        render: None,
-        rejects: false,
-        baseline: None,
-        learn: false,
-        progress: &|_| {},
-    })
-    .map_err(|e| e.to_string())?;
+    let result = scan(ScanRequest { databases, ..ScanRequest::new(Discovered { inputs: vec![input], rejects: Vec::new() }, &only, &subset) })
+        .map_err(|e| e.to_string())?;
     let count = records.len() as u64;
     if result.totals.accepted != count {
         let first = result.files.first();

@@ -87,6 +87,29 @@ pub struct ScanRequest<'a, 'c> {
     pub progress: &'c (dyn Fn(usize) + Sync),
 }
 
+impl<'a, 'c> ScanRequest<'a, 'c> {
+    /// Rules over all events of some inputs, with what findings need and nothing beside it, on one thread.
+    pub fn new(found: Discovered, sources: &'a SourceSet, rules: &'a RuleSet) -> ScanRequest<'a, 'c> {
+        ScanRequest {
+            found,
+            sources,
+            rules,
+            columns: &[],
+            derived: &[],
+            databases: Arc::default(),
+            keep: Keep::Matched,
+            window: Window::Fixed(Period::ALL),
+            threads: 1,
+            render: None,
+            rejects: false,
+            tell_places: false,
+            baseline: None,
+            learn: false,
+            progress: &|_| {},
+        }
+    }
+}
+
 /// One file of a run.
 #[derive(Debug, Clone)]
 pub struct FileReport {

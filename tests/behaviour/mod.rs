@@ -18,8 +18,6 @@ mod reference;
 
 use crate::common::{at, event, ndjson, test_source, try_rules};
 use auditmill::engine::behaviour::FactValue;
-use auditmill::engine::run::Keep;
-use auditmill::enrich::database::Databases;
 use auditmill::finding::behaviour::{Baseline, Counts};
 use auditmill::finding::scan::{Period, RuleState, ScanRequest, Window, scan};
 use auditmill::rule::load::RuleSet;
@@ -66,21 +64,11 @@ pub fn run(rules: &RuleSet, files: Vec<(String, Vec<u8>)>, threads: usize, perio
     let mut inputs: Vec<Input> = files.into_iter().map(|(name, bytes)| Input { name, origin: Origin::Bytes(Arc::new(bytes)), named: true }).collect();
     inputs.sort_by(|a, b| a.name.cmp(&b.name));
     let result = scan(ScanRequest {
-        found: Discovered { inputs, rejects: Vec::new() },
-        sources: test_source(),
-        rules,
-        columns: &[],
-        derived: &[],
-        databases: Arc::new(Databases::default()),
-        keep: Keep::Matched,
         window: Window::Fixed(period),
         threads,
-        tell_places: false,
-        render: None,
-        rejects: false,
         baseline,
         learn: true,
-        progress: &|_| {},
+        ..ScanRequest::new(Discovered { inputs, rejects: Vec::new() }, test_source(), rules)
     })
     .expect("the scan runs");
     let of_b = rules.rules.iter().position(|r| r.meta.title == "B").expect("B");

@@ -2,9 +2,8 @@
 
 use crate::cli::args::{ListFormat, RulesCoverageArgs, StateArg};
 use crate::cli::{Outcome, settings, worst};
-use crate::engine::run::Keep;
 use crate::finding::coverage::KeySample;
-use crate::finding::scan::{Period, ScanRequest, Window, scan};
+use crate::finding::scan::ScanRequest;
 use crate::output::coverage::{State, coverage, write_json, write_table};
 use std::io::{self, BufWriter, Write};
 
@@ -26,29 +25,16 @@ pub fn run(args: &RulesCoverageArgs) -> Outcome {
     let rules = settings::load_rules_to_run(&args.rules)?;
     let databases = settings::databases(&args.geo)?;
     let found = settings::find_inputs(&args.input, args.talk.force)?;
-    let bar = settings::progress(found.inputs.len(), &args.talk);
     let keys = KeySample::default();
-    let mut result = scan(ScanRequest {
-        found,
-        sources: &sources,
-        rules: &rules,
-        columns: &[],
-        derived: &[],
-        databases: databases.clone(),
-        keep: Keep::Matched,
-        window: Window::Fixed(Period::ALL),
-        threads: settings::threads(&args.input),
-        tell_places: false,
-        render: Some(&|batch, row, bytes, _| keys.take(batch, row, bytes)),
-        rejects: args.input.rejects.is_some(),
-        baseline: None,
-        learn: false,
-        progress: &|n| bar.inc(n as u64),
-    })?;
-    bar.finish_and_clear();
-    settings::write_rejects(&mut result, &args.input, args.talk.force)?;
-    settings::check_any_event(&result)?;
-    settings::say_rejects(&result);
+    let result = settings::scan(
+        &args.input,
+        &args.talk,
+        ScanRequest {
+            databases: databases.clone(),
+            render: Some(&|batch, row, bytes, _| keys.take(batch, row, bytes)),
+            ..ScanRequest::new(found, &sources, &rules)
+        },
+    )?;
     let statuses = crate::cli::scan::statuses(&result, None);
     let coverage = coverage(&result, &keys, args.state.map(State::from), statuses.iter().map(|s| s.code()).collect());
     let mut out = BufWriter::new(io::stdout().lock());

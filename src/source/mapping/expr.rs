@@ -229,6 +229,11 @@ impl Expr {
         }
     }
 
+    /// Whether the deciding text is the value, and no text is no value.
+    pub fn is_its_text(&self) -> bool {
+        matches!(self, Expr::Path(_) | Expr::First(_))
+    }
+
     /// The value that a deciding text (or none) gives, where [`Expr::decided_by_first`] says that it alone counts.
     pub fn finish(&self, text: Option<&str>) -> Option<(Kind, String)> {
         match self {
