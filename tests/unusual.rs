@@ -106,6 +106,15 @@ fn the_page_of_the_report_is_escaped_and_the_same_at_any_number_of_threads() {
     assert!(md.contains("Not assessable") && md.contains("give a database"), "where nothing was looked up it says so");
 }
 
+#[test]
+fn lanes_of_roles_are_told_apart_by_their_ends() {
+    let place = place();
+    let text = place.read_text("log.ndjson").replace("ana@example.com", "arn:aws:sts::111122223333:assumed-role/web-instance/i-0dc3ee9cc263c364f");
+    place.write("log.ndjson", text);
+    let (html, _) = report(&place, &[]);
+    assert!(page_of(&html).contains(">…nce&#x2f;i-0dc3ee9cc263c364f<title>arn:aws:sts::111122223333:"));
+}
+
 /// A report of these events, its HTML and Markdown.
 fn report(place: &Place, more: &[&str]) -> (String, String) {
     let args: Vec<&str> = ["report", "log.ndjson", "-o", "out"].iter().chain(&FLAGS).chain(more).copied().collect();
@@ -158,10 +167,15 @@ fn a_secret_for_a_name_is_masked_in_the_strip_too() {
 #[test]
 fn what_is_left_out_is_counted_and_no_mark_hides_another() {
     let place = place();
+    // A rule of lower level, which fires earlier.
+    let lower =
+        "---\ntitle: Lower\nid: lower\nlevel: low\nbehaviour: {type: new_value, rules: [base], field: w, group-by: [u], learning: {time: 30d, events: 20}}\n";
+    place.write("rules.yml", place.read_text("rules.yml") + lower);
     let mut events: Vec<Value> = Vec::new();
     for n in 0..25 {
         let (user, ip) = (format!("u{n:02}@example.com"), format!("198.51.100.{n}"));
-        events.extend((0..35).map(|d| event_at(&format!("{n}-{d}"), d * DAY, "hit", json!({"u": user, "v": "DE", "ip": ip}))));
+        let day = |d: i64| json!({"u": user, "v": "DE", "ip": ip, "w": if d < 33 { "old" } else { "new" }});
+        events.extend((0..35).map(|d| event_at(&format!("{n}-{d}"), d * DAY, "hit", day(d))));
         // Many new values within a day.
         events.extend((0..9).map(|v| event_at(&format!("{n}-v{v}"), 35 * DAY + v, "hit", json!({"u": user, "v": format!("V{v}"), "ip": ip}))));
     }
@@ -171,7 +185,9 @@ fn what_is_left_out_is_counted_and_no_mark_hides_another() {
     assert!(page.contains("The 12 of 25 named users with the highest scores are drawn."));
     assert!(page.contains("Of 25 users the highest 20 are listed. Of 25 addresses the highest 20 are listed."));
     assert!(below(&md, "### Where to look first").contains("Of 25 users the highest 20 are listed."));
-    assert!(page.contains("First 100 of 225 rows."));
+    let addresses = below(&md, "### Unusual addresses");
+    assert!(addresses.contains("The 100 most severe of 250 are listed, oldest first."));
+    assert_eq!((addresses.matches("| B: ").count(), addresses.matches("| Lower: ").count()), (100, 0));
     // Nine findings of a lane are one triangle with their number, and its title names five.
     assert_eq!(page.matches("<path class=\"b-high\"").count(), 12);
     assert!(page.contains(">9</text>") && page.contains("; 4 more</title>"));

@@ -16,6 +16,7 @@ use crate::output::risk::reason_words;
 use crate::output::{grouped, printable, shorten};
 use crate::rule::meta::Level;
 use crate::rule::{Body, FieldRef};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Rows printed in a table; the rest is counted.
@@ -59,6 +60,16 @@ struct Page<'s, 'a> {
 
 fn text(value: impl Into<String>) -> CellContext {
     CellContext::Text(value.into())
+}
+
+/// A name in the room of a label. ARNs begin alike: their ends tell them apart.
+fn lane_label(name: &str) -> String {
+    const MOST: usize = 24;
+    let length = name.chars().count();
+    if name.starts_with("arn:") && length > MOST {
+        return std::iter::once('…').chain(name.chars().skip(length + 1 - MOST)).collect();
+    }
+    shorten(name, MOST).into_owned()
 }
 
 /// A table of rows that are sorted already.
@@ -138,7 +149,7 @@ impl Page<'_, '_> {
         let first_seen = self.first_seen(scan.findings.iter().filter(|f| unusual(f)).flat_map(|f| f.rows().iter().copied()));
         let ip_codes = scan.field(&FieldRef::Column(Column::Ip)).map(|f| &scan.rows.columns[f]);
         let unknown = |derived: Derived| text(if scan.databases.lacks(derived).is_some() { "not looked up" } else { "the databases do not say" });
-        let mut lines: Vec<(i64, Vec<CellContext>)> = Vec::new();
+        let mut lines: Vec<(Reverse<Level>, i64, Vec<CellContext>)> = Vec::new();
         for (i, f) in scan.findings.iter().enumerate().filter(|(_, f)| unusual(f)) {
             for ip in of(f) {
                 let Some(&row) = f.rows().iter().find(|r| scan.column(Column::Ip, **r) == Some(ip)) else { continue };
@@ -168,20 +179,27 @@ impl Page<'_, '_> {
                     text(learnt),
                     text(if else_did.is_empty() { "nothing else".into() } else { else_did.join("; ") }),
                 ];
-                lines.push((time, cells));
+                lines.push((Reverse(scan.rules.rules[f.rule].meta.level), time, cells));
             }
         }
         lines.sort();
         lines.dedup();
+        let total = lines.len();
+        let cut = match total > MAX_ROWS {
+            true => format!(" The {MAX_ROWS} most severe of {} are listed, oldest first.", grouped(total as u64)),
+            false => String::new(),
+        };
+        lines.truncate(MAX_ROWS);
+        lines.sort_by(|a, b| (a.1, &a.2).cmp(&(b.1, &b.2)));
         let asked = if known { "" } else { " Where addresses are was not looked up: no database was given (--geoip)." };
         table(
             "unusual-addresses",
             "Unusual addresses",
             format!(
-                "Addresses in findings of behaviour rules: what was unusual and when, since when and by how many events the entity was known, and what else names the address. First seen is the address's first event, by anybody, in the events that rules or tables read; not in a baseline.{asked}"
+                "Addresses in findings of behaviour rules: what was unusual and when, since when and by how many events the entity was known, and what else names the address. First seen is the address's first event, by anybody, in the events that rules or tables read; not in a baseline.{cut}{asked}"
             ),
             vec!["Address", "Who", "Where", "ASN", "First seen", "What was unusual", "Learnt", "Also named in"],
-            lines.into_iter().map(|l| l.1).collect(),
+            lines.into_iter().map(|l| l.2).collect(),
             "No behaviour rule found anything.",
         )
     }
@@ -294,7 +312,7 @@ impl Page<'_, '_> {
         let mark = |mut found: Vec<&Finding>| {
             let at = x(found.first()?.first);
             // The most severe gives the shape and is named first.
-            found.sort_by_key(|f| std::cmp::Reverse(level(f)));
+            found.sort_by_key(|f| Reverse(level(f)));
             let first = *found.first()?;
             let named = found.iter().take(MAX_NAMED).map(|f| {
                 let title = format!("{} ({}), {}", scan.rules.rules[f.rule].meta.title, level(f).name(), format_local(f.first, self.zone));
@@ -325,7 +343,7 @@ impl Page<'_, '_> {
             Some(LaneContext {
                 y: LANE * i as f64,
                 // Shortened after the masking: a part of a secret is not known as one.
-                short: shorten(&name, 24).into_owned(),
+                short: lane_label(&name),
                 name,
                 score: format!("{:.1}", user.score),
                 ticks: ticks.collect(),
