@@ -258,7 +258,11 @@ fn merge_rows(out: &mut Merged, gathered: Vec<Gathered>, duplicates: &HashSet<Pl
         let at = rows.ids.len() as u32;
         rows.ids.push_str(id);
         rows.id_spans.push((at, rows.ids.len() as u32));
-        for k in 0..width {
+    }
+    // Column by column: the rows of one stand close together. Codes are numbered by the sorted rows, whichever worker read them.
+    for k in 0..width {
+        for (number, (&w, &r)) in worker.iter().zip(&row).enumerate() {
+            let kept = &gathered[w as usize].kept;
             let code = code_of(&mut rows.dict, kept, w as usize, kept.columns[k][r as usize]);
             rows.columns[k].push(code);
             if !kept.extras.is_empty()
@@ -275,6 +279,6 @@ fn merge_rows(out: &mut Merged, gathered: Vec<Gathered>, duplicates: &HashSet<Pl
             (row != u32::MAX).then_some((rule, row))
         }));
     }
-    out.matches.sort_unstable();
+    rayon::slice::ParallelSliceMut::par_sort_unstable(out.matches.as_mut_slice());
     Ok(())
 }
