@@ -345,7 +345,7 @@ pub fn find_inputs(args: &InputArgs, force: bool) -> Result<Discovered, UserErro
 }
 
 /// Writes the file of rejected records where one is asked for.
-pub fn write_rejects(scan: &mut Scan<'_>, args: &InputArgs, force: bool) -> Result<(), UserError> {
+fn write_rejects(scan: &mut Scan<'_>, args: &InputArgs, force: bool) -> Result<(), UserError> {
     let Some(path) = &args.rejects else { return Ok(()) };
     let spools = std::mem::take(&mut scan.reject_spools);
     write_file(path, force, |out| crate::output::events::write_rejects(scan, spools, out))
@@ -501,7 +501,7 @@ pub fn progress(files: usize, talk: &TalkArgs) -> indicatif::ProgressBar {
 }
 
 /// Names on standard error what could not be read: at most a few lines a file, and how many more.
-pub fn say_rejects(scan: &Scan<'_>) {
+fn say_rejects(scan: &Scan<'_>) {
     const LINES: usize = 5;
     for r in &scan.rejects {
         say(&format!("warning: {}: {}", printable(&r.file), printable(&r.reason)));
@@ -528,7 +528,7 @@ pub fn say_rejects(scan: &Scan<'_>) {
 }
 
 /// Names the behaviour rules that a baseline says nothing of: they learn from these logs alone.
-pub fn say_baseline(scan: &Scan<'_>) {
+fn say_baseline(scan: &Scan<'_>) {
     let (changed, unknown) = scan.strangers_to_baseline();
     let list = |titles: Vec<&str>| titles.into_iter().map(|t| printable(t).into_owned()).collect::<Vec<_>>().join(", ");
     if !changed.is_empty() {
@@ -547,7 +547,7 @@ pub fn say_period(asked: &AskedPeriod, scan: &Scan<'_>, talk: &TalkArgs) {
 }
 
 /// Nothing that was read held an event.
-pub fn check_any_event(scan: &Scan<'_>) -> Result<(), Failure> {
+fn check_any_event(scan: &Scan<'_>) -> Result<(), Failure> {
     if scan.totals.read == 0 && !scan.is_incomplete() {
         let names: Vec<String> = scan.files.iter().take(3).map(|f| printable(&f.name).into_owned()).collect();
         return Err(UserError::new(format!("no audit log was found among {} files ({})", scan.files.len(), names.join(", ")))

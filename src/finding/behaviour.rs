@@ -136,17 +136,16 @@ impl<'i> Indexed<'i> {
     }
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
     /// What the baseline knows for a behaviour rule, if it knows this very rule.
-    fn learned_of(&self, rule: usize) -> Option<&[Learned]> {
+    fn learned_of(&self, rule: usize) -> Option<&'a [Learned]> {
         let known = self.baseline.and_then(|b| b.rules.get(&self.rules.rules[rule].meta.id));
         known.filter(|(hash, _)| *hash == self.identity(rule)).map(|k| k.1.as_slice())
     }
 
     /// Adds the texts that a behaviour rule's baseline holds to those of the events.
     pub(super) fn know(&mut self, rule: usize) {
-        let identity = self.identity(rule);
-        if let Some((_, learned)) = self.baseline.and_then(|b| b.rules.get(&self.rules.rules[rule].meta.id)).filter(|k| k.0 == identity) {
+        if let Some(learned) = self.learned_of(rule) {
             know(learned, &mut self.rows.dict);
         }
     }

@@ -102,24 +102,22 @@ impl Scan<'_> {
         let mut unusual: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
         let counted: BTreeSet<usize> = (0..set.rules.len()).flat_map(|i| set.bases(i).iter().copied()).collect();
         let about = Indexed::new(index, self.tallied.groups.len());
-        for i in (0..set.rules.len()).filter(|i| matches!(set.rules[*i].body, Body::Behaviour(_))) {
-            self.know(i);
+        for (i, rule) in set.rules.iter().enumerate() {
+            let generate = match &rule.body {
+                Body::Detection(_) => continue,
+                Body::Correlation(c) => c.generate,
+                Body::Behaviour(b) => {
+                    self.know(i);
+                    b.generate
+                }
+            };
+            let fed_only = |base: &usize| {
+                let m = &set.rules[*base].meta;
+                !generate && (m.level <= Level::Low || m.file == rule.meta.file)
+            };
+            silent.extend(set.bases(i).iter().copied().filter(fed_only));
         }
         for round in rounds(set) {
-            for &i in &round {
-                let rule = &set.rules[i];
-                let generate = match &rule.body {
-                    Body::Detection(_) => continue,
-                    Body::Correlation(c) => c.generate,
-                    Body::Behaviour(b) => b.generate,
-                };
-                for &base in set.bases(i) {
-                    let m = &set.rules[base].meta;
-                    if !generate && (m.level <= Level::Low || m.file == rule.meta.file) {
-                        silent.insert(base);
-                    }
-                }
-            }
             let run = |i: &usize| self.run_compound(*i, by_rule, &Done { runs: &runs, unusual: &unusual }, &about, counted.contains(i));
             let ran: Vec<Result<Ran, UserError>> = self.pool.install(|| round.par_iter().with_max_len(1).map(run).collect());
             for (i, ran) in round.into_iter().zip(ran) {

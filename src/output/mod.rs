@@ -21,6 +21,7 @@ pub mod table;
 pub mod timeline;
 pub mod write;
 
+use crate::event::secrets::mask;
 use std::borrow::Cow;
 
 /// What outputs say beside the findings.
@@ -89,6 +90,11 @@ pub fn grouped(n: u64) -> String {
         out.push(c);
     }
     out
+}
+
+/// A name from a log in so much of a line. Shortened after the masking: a part of a secret is not known as one.
+pub fn name_in_line(name: &str, most: usize) -> String {
+    printable(&shorten(&mask(name).0, most)).into_owned()
 }
 
 /// Cuts a text to so many characters.

@@ -1,7 +1,6 @@
 //! Whom to look at first, for the terminal and as JSON.
 
-use super::{printable, shorten};
-use crate::event::secrets::mask;
+use super::{name_in_line, printable, shorten};
 use crate::finding::risk::{FORMULA, Risk, Score};
 use crate::finding::scan::Scan;
 use serde::Serialize;
@@ -87,7 +86,7 @@ pub fn reason_words(scan: &Scan<'_>, score: &Score, most: usize) -> String {
 pub fn write_risk(scan: &Scan<'_>, risk: &Risk, out: &mut dyn Write) -> io::Result<()> {
     let mut label = "Look first  ";
     for score in risk.users.iter().flatten().take(3).chain(risk.addresses.iter().take(3)) {
-        writeln!(out, "{label}{} {:.1}: {}", printable(&shorten(&mask(&score.name).0, 60)), score.score, printable(&reason_words(scan, score, 3)))?;
+        writeln!(out, "{label}{} {:.1}: {}", name_in_line(&score.name, 60), score.score, printable(&reason_words(scan, score, 3)))?;
         label = "            ";
     }
     Ok(())

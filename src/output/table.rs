@@ -4,9 +4,8 @@ use super::About;
 use super::behaviour::{fact_words, write_histories};
 use super::completeness::write_completeness;
 use super::risk::write_risk;
-use super::{grouped, printable, shorten};
+use super::{grouped, name_in_line, printable, shorten};
 use crate::event::Column;
-use crate::event::secrets::mask;
 use crate::event::time::{format_duration, format_time};
 use crate::finding::Finding;
 use crate::finding::addresses;
@@ -90,8 +89,7 @@ pub fn write_table(scan: &Scan<'_>, findings: &[&Finding], style: Style, out: &m
             Cell::new(if f.last == f.first { "-".into() } else { format_duration(f.last - f.first) }),
             Cell::new(grouped(f.count() as u64)),
             Cell::new(printable(&shorten(&meta.title, 60))),
-            // Shortened after the masking: a part of a secret is not known as one.
-            Cell::new(printable(&shorten(&mask(&who).0, 100))),
+            Cell::new(name_in_line(&who, 100)),
         ]);
     }
     writeln!(out, "{}", trimmed(&table))?;
@@ -161,7 +159,7 @@ pub fn write_summary(scan: &Scan<'_>, findings: &[&Finding], about: &About<'_>, 
     let top = |counts: BTreeMap<String, usize>| -> String {
         let mut list: Vec<(String, usize)> = counts.into_iter().collect();
         list.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        list.iter().take(3).map(|(k, n)| format!("{} ({})", printable(&shorten(&mask(k).0, 60)), grouped(*n as u64))).collect::<Vec<_>>().join(", ")
+        list.iter().take(3).map(|(k, n)| format!("{} ({})", name_in_line(k, 60), grouped(*n as u64))).collect::<Vec<_>>().join(", ")
     };
     let (mut rules, mut users) = (BTreeMap::new(), BTreeMap::new());
     for f in findings {

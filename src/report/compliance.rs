@@ -1,8 +1,7 @@
 //! Fills the compliance context from a scan.
 
 use super::context::*;
-use super::{tables, unusual};
-use crate::event::secrets::mask;
+use super::{shown, tables, unusual};
 use crate::event::time::{DAY, format_local, format_time, local_date};
 use crate::event::{Column, Outcome};
 use crate::finding::Finding;
@@ -220,20 +219,16 @@ fn facts_line(f: &Finding, show_secrets: bool) -> String {
         parts.push(format!("known since {since} by {events} events"));
     }
     let line = parts.into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join("; ");
-    let shown = if show_secrets { line.as_str().into() } else { mask(&line).0 };
-    printable(&shown).into_owned()
+    shown(&line, show_secrets).0
 }
 
 fn finding(scan: &Scan<'_>, f: &Finding, zone: chrono_tz::Tz, show_secrets: bool, masked: &mut usize) -> FindingContext {
     let meta = &scan.rules.rules[f.rule].meta;
     let mut text = |c: Column, row: u32| {
         scan.column(c, row).map(|t| {
-            if show_secrets {
-                return printable(t).into_owned();
-            }
-            let (out, n) = mask(t);
+            let (out, n) = shown(t, show_secrets);
             *masked += n;
-            printable(&out).into_owned()
+            out
         })
     };
     let events: Vec<EventContext> = f
@@ -255,9 +250,9 @@ fn finding(scan: &Scan<'_>, f: &Finding, zone: chrono_tz::Tz, show_secrets: bool
         .collect();
     let (addresses, more_addresses) = addresses::of_finding(scan, f);
     let mut who = |value: &str| {
-        let (shown, n) = if show_secrets { (value.into(), 0) } else { mask(value) };
+        let (out, n) = shown(value, show_secrets);
         *masked += n;
-        if shown.is_empty() { "(null)".into() } else { printable(&shown).into_owned() }
+        if out.is_empty() { "(null)".into() } else { out }
     };
     FindingContext {
         addresses: addresses.iter().map(|a| printable(&format!("{}: {}", a.ip, a.words())).into_owned()).collect(),

@@ -1,10 +1,9 @@
 //! Fills the incident context: what events tell is cited, the rest is left to a person.
 
+use super::shown;
 use crate::event::Column;
-use crate::event::secrets::mask;
 use crate::event::time::{format_local, format_time};
 use crate::finding::scan::Scan;
-use crate::output::printable;
 use crate::timeline::incident::{Cited, Incident};
 use serde::Serialize;
 
@@ -62,7 +61,7 @@ pub struct RowContext {
 /// Builds the context.
 pub fn context(scan: &Scan<'_>, incident: &Incident, command: String, window: &str, zone: chrono_tz::Tz, show_secrets: bool) -> IncidentContext {
     let row = |row: u32, why: &str, focus: bool| -> RowContext {
-        let text = |c: Column| scan.column(c, row).map(|t| if show_secrets { printable(t).into_owned() } else { printable(&mask(t).0).into_owned() });
+        let text = |c: Column| scan.column(c, row).map(|t| shown(t, show_secrets).0);
         let local = format_local(scan.rows.time[row as usize], zone);
         RowContext {
             time: format_time(scan.rows.time[row as usize]),

@@ -2,10 +2,8 @@
 
 use super::context::{CellContext, TableContext};
 use crate::event::Column as EventColumn;
-use crate::event::secrets::mask;
 use crate::event::time::format_local;
 use crate::finding::scan::Scan;
-use crate::output::printable;
 use polars::prelude::*;
 use std::collections::BTreeMap;
 
@@ -153,8 +151,8 @@ fn count_by_outcome(scan: &Scan<'_>, rows: &[u32], keys: &[EventColumn]) -> Pola
     Ok(out)
 }
 
-fn shown(text: &str) -> CellContext {
-    CellContext::Text(if text.is_empty() { "(not said)".into() } else { printable(&mask(text).0).into_owned() })
+fn cell(text: &str) -> CellContext {
+    CellContext::Text(if text.is_empty() { "(not said)".into() } else { super::shown(text, false).0 })
 }
 
 fn logins(scan: &Scan<'_>, rows: &[u32]) -> PolarsResult<TableContext> {
@@ -169,7 +167,7 @@ fn logins(scan: &Scan<'_>, rows: &[u32]) -> PolarsResult<TableContext> {
     let counts = count_by_outcome(scan, &rows, &[EventColumn::User])?;
     let mut out: Vec<([u64; 3], String)> = counts.into_iter().map(|(k, n)| (n, k.concat())).collect();
     out.sort_by(|a, b| b.0.iter().sum::<u64>().cmp(&a.0.iter().sum()).then_with(|| a.1.cmp(&b.1)));
-    let cells = out.into_iter().map(|(n, user)| vec![shown(&user), CellContext::Number(n[0]), CellContext::Number(n[1]), CellContext::Number(n[2])]).collect();
+    let cells = out.into_iter().map(|(n, user)| vec![cell(&user), CellContext::Number(n[0]), CellContext::Number(n[1]), CellContext::Number(n[2])]).collect();
     Ok(table(scan, &spec, vec!["User", "Succeeded", "Failed", "No outcome"], cells))
 }
 
@@ -179,7 +177,7 @@ fn grouped(scan: &Scan<'_>, rows: &[u32], spec: &Spec) -> PolarsResult<TableCont
     let cells = counts
         .into_iter()
         .map(|(key, n)| {
-            let mut cells: Vec<CellContext> = key.iter().map(|k| shown(k)).collect();
+            let mut cells: Vec<CellContext> = key.iter().map(|k| cell(k)).collect();
             cells.extend(n.map(CellContext::Number));
             cells
         })
@@ -195,7 +193,7 @@ fn listed(scan: &Scan<'_>, rows: &[u32], zone: chrono_tz::Tz, columns: &[EventCo
     rows.iter()
         .map(|&row| {
             let mut cells = vec![CellContext::Text(format_local(scan.rows.time[row as usize], zone))];
-            cells.extend(columns.iter().map(|c| shown(scan.column(*c, row).unwrap_or_default())));
+            cells.extend(columns.iter().map(|c| cell(scan.column(*c, row).unwrap_or_default())));
             cells.push(evidence(scan, row));
             cells
         })

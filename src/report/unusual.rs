@@ -2,9 +2,9 @@
 //! a strip of time for each flagged user, and whom behaviour rules could not judge.
 
 use super::context::{CellContext, LaneContext, MarkContext, StripContext, TableContext, TickContext, UnusualContext};
+use super::shown;
 use crate::event::Column;
 use crate::event::derived::Derived;
-use crate::event::secrets::mask;
 use crate::event::time::{format_local, format_time};
 use crate::event::value::fold_case;
 use crate::finding::Finding;
@@ -89,8 +89,7 @@ fn table(
 impl Page<'_, '_> {
     /// A text of a log as a cell may hold it.
     fn cell(&self, value: &str) -> CellContext {
-        let shown = if self.show_secrets { value.into() } else { mask(value).0 };
-        text(printable(&shown).into_owned())
+        text(shown(value, self.show_secrets).0)
     }
 
     /// When each address of some rows was first seen in the events that were kept.
