@@ -699,6 +699,26 @@ fn bombs_of_other_packings_stop_too() {
 }
 
 #[test]
+fn a_record_nested_without_end_is_one_reject() {
+    for (open, close) in [("{\"c\":", "}"), ("[", "]")] {
+        let deep = |levels: usize| {
+            let x = format!("{}1{}", open.repeat(levels), close.repeat(levels));
+            format!(r#"{{"event_id":"deep","timestamp":"2024-01-15T10:00:00Z","user":"u","action":"a","status":"success","x":{x}}}"#)
+        };
+        let all = records(3);
+        for levels in [200, 100_000] {
+            let reason = [(Some(3), "recursion limit")];
+            faulty("deep.ndjson", &lines_with(&all, 2, deep(levels).as_bytes()), [4, 3, 1, 0], &reason);
+            let array = format!("[{},{},{},{}]", all[0], all[1], deep(levels), all[2]);
+            faulty("deep.json", array.as_bytes(), [4, 3, 1, 0], &reason);
+            let document = format!(r#"{{"data":[{},{},{},{}]}}"#, all[0], all[1], deep(levels), all[2]);
+            faulty("deep-page.json", document.as_bytes(), [4, 3, 1, 0], &reason);
+        }
+        whole("fair.ndjson", &lines_with(&all, 2, deep(100).as_bytes()), 4);
+    }
+}
+
+#[test]
 fn a_record_larger_than_the_limit() {
     let long =
         format!(r#"{{"event_id":"long","timestamp":"2024-01-15T10:00:00Z","user":"u","action":"a","status":"success","x":"{}"}}"#, "a".repeat(50_000_000));

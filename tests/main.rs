@@ -30,3 +30,4 @@ mod rule_tools;
 mod sources;
 mod unusual;
 mod vendors;
+mod walk;

@@ -41,6 +41,8 @@ pub struct Batch<'p> {
     fields: Vec<FieldState>,
     direct: Vec<bool>,
     interned: Vec<bool>,
+    /// What becomes of a value as it is captured, by field: the above in one look.
+    takes: Vec<Takes>,
     /// Fields of which it counts that they are there, not what they hold.
     present_only: Vec<bool>,
     late: LateColumns,
@@ -73,13 +75,25 @@ pub struct Batch<'p> {
     epoch: u32,
 }
 
+/// What becomes of the values of a field.
+#[derive(Debug, Clone, Copy)]
+struct Takes {
+    /// They may decide columns.
+    late: bool,
+    /// They are kept as text.
+    text: bool,
+    /// They get codes.
+    code: bool,
+}
+
 impl Sink for Batch<'_> {
     #[inline]
     fn capture(&mut self, field: FieldId, rank: Rank, value: Value<'_>) {
-        if self.late.is_fed_by(field) {
+        let takes = self.takes[field as usize];
+        if takes.late {
             self.late.offer(field, rank > rank::OWN, value);
         }
-        if self.direct[field as usize] {
+        if takes.text {
             // One on, so that (0, 0) stays what an absent field has.
             let start = self.arena.len() as u32 + 1;
             if value.kind.is_text() {
@@ -89,7 +103,7 @@ impl Sink for Batch<'_> {
             self.row_direct.push((field, start, self.arena.len() as u32 + 1));
             return;
         }
-        if !self.interned[field as usize] {
+        if !takes.code {
             return;
         }
         let code = self.intern(field, value);
@@ -99,6 +113,10 @@ impl Sink for Batch<'_> {
         } else {
             self.ranked.push((field, code, rank));
         }
+    }
+
+    fn forget(&mut self) {
+        self.abort_row();
     }
 }
 
@@ -131,6 +149,8 @@ impl<'p> Batch<'p> {
             plan.detect.iter().any(looks) || plan.json_text.contains(&id) || plan.each == Some(id)
         };
         let interned: Vec<bool> = ids.clone().map(|id| !direct[id as usize] && (coded[id as usize] || detects(id))).collect();
+        let takes = |id: FieldId| Takes { late: late.is_fed_by(id), text: direct[id as usize], code: interned[id as usize] };
+        let takes = ids.clone().map(takes).collect();
         let present_only = ids.map(|id| interned[id as usize] && !coded[id as usize]).collect();
         let fields: Vec<FieldState> = plan.fields.iter().map(|_| FieldState::default()).collect();
         Batch {
@@ -139,6 +159,7 @@ impl<'p> Batch<'p> {
             fields,
             direct,
             interned,
+            takes,
             present_only,
             late,
             ranked: Vec::new(),
@@ -227,7 +248,7 @@ impl<'p> Batch<'p> {
         let walked = walk_record(&self.plan.trie, &mut memory, self, raw);
         self.remember(memory);
         match walked {
-            Ok(Element::Object(_)) => {
+            Ok(Element::Object) => {
                 self.end_row(record, part);
                 self.spans.push(span);
                 Ok(())

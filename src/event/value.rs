@@ -55,7 +55,12 @@ impl<'a> Value<'a> {
 /// Whether two texts are equal; short ones, which keys and most values are, without a call.
 #[inline]
 pub fn same_text(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
+    same_bytes(a.as_bytes(), b.as_bytes())
+}
+
+/// As [`same_text`].
+#[inline]
+pub fn same_bytes(a: &[u8], b: &[u8]) -> bool {
     // Two chunks that may overlap cover the text.
     match a.len() {
         n if n != b.len() => false,

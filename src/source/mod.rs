@@ -5,6 +5,7 @@ mod cef;
 pub mod chunk;
 pub mod container;
 pub mod discover;
+pub mod json;
 pub mod keys;
 pub mod lint;
 pub mod mapping;

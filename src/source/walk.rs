@@ -2,8 +2,12 @@
 //!
 //! The fields stand in a trie; everything beside its paths is skipped (and still validated) by the parser.
 
-use crate::event::value::{Kind, Value, same_text};
+mod plain;
+
+use super::json::{self, is_too_deep};
+use crate::event::value::{Kind, Value, same_bytes, same_text};
 use hashbrown::HashMap;
+pub use plain::walk_plain;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
@@ -17,6 +21,9 @@ pub type FieldId = u16;
 pub trait Sink {
     /// A value of a field. In one record the values of the highest rank win: they are the field, the others are not.
     fn capture(&mut self, field: FieldId, rank: Rank, value: Value<'_>);
+
+    /// Forgets what was captured of the record.
+    fn forget(&mut self);
 }
 
 /// How a value's place in the record relates to its field. One key that spells the whole path wins over nested spellings, and
@@ -33,6 +40,8 @@ pub mod rank {
 }
 
 const NO_NODE: u32 = u32::MAX;
+/// The node of the record's own keys.
+const ROOT: u32 = 0;
 
 #[derive(Debug, Default)]
 struct Edge {
@@ -138,52 +147,87 @@ pub struct KeyMemory {
 struct KeyOrder {
     keys: Vec<SeenKey>,
     slots: HashMap<Box<str>, u32, foldhash::fast::RandomState>,
-    /// The key that an object began with, as slot + 1.
-    first: u32,
+    /// The keys that objects began with, as slot + 1, the last one first.
+    first: [u32; 2],
 }
 
 #[derive(Debug)]
 struct SeenKey {
     text: Box<str>,
+    /// It stands between its quotes as it is.
+    plain: bool,
     edge: u32,
-    /// The key that followed last, as slot + 1; 0 when none did.
-    next: u32,
+    /// The keys that followed last, as slot + 1, the last one first; 0 where none did.
+    next: [u32; 2],
 }
 
 impl KeyMemory {
-    /// The edge of a key that follows the key `before` (slot + 1; 0 at the start of an object), and its own slot + 1.
-    #[inline]
-    fn find(&mut self, trie: &Trie, node: u32, before: u32, key: &str) -> (u32, u32) {
+    /// Makes place for the keys of a trie.
+    fn fit(&mut self, trie: &Trie) {
         if self.nodes.len() < trie.nodes.len() {
             self.nodes.resize_with(trie.nodes.len(), KeyOrder::default);
         }
+    }
+
+    /// The edge of a key that follows the key `before` (slot + 1; 0 at the start of an object), and its own slot + 1.
+    #[inline]
+    fn find(&mut self, trie: &Trie, node: u32, before: u32, key: &str) -> (u32, u32) {
         let order = &mut self.nodes[node as usize];
-        let guess = match before {
-            0 => order.first,
-            slot => order.keys[slot as usize - 1].next,
-        };
-        match guess.checked_sub(1).map(|slot| &order.keys[slot as usize]) {
-            Some(seen) if same_text(&seen.text, key) => (seen.edge, guess),
+        match order.guess(before, 0) {
+            Some((seen, slot)) if same_text(&seen.text, key) => (seen.edge, slot),
             _ => order.learn(trie, node, before, key),
         }
+    }
+
+    /// As [`KeyMemory::find`], for the key that these bytes begin with, up to its quote: only where it is one to be expected.
+    /// Gives its length too.
+    #[inline]
+    fn expect(&self, node: u32, before: u32, bytes: &[u8]) -> Option<(u32, u32, usize)> {
+        let order = &self.nodes[node as usize];
+        let found = order.guess(before, 0).filter(|(seen, _)| seen.begins(bytes));
+        let (seen, slot) = found.or_else(|| order.guess(before, 1).filter(|(seen, _)| seen.begins(bytes)))?;
+        Some((seen.edge, slot, seen.text.len()))
+    }
+}
+
+impl SeenKey {
+    /// Whether these bytes begin with the key and its quote.
+    #[inline]
+    fn begins(&self, bytes: &[u8]) -> bool {
+        let len = self.text.len();
+        self.plain && bytes.get(len) == Some(&b'"') && same_bytes(&bytes[..len], self.text.as_bytes())
     }
 }
 
 impl KeyOrder {
+    /// The key that followed last, or the one that did before it, and its slot + 1.
+    #[inline]
+    fn guess(&self, before: u32, earlier: usize) -> Option<(&SeenKey, u32)> {
+        let slot = match before {
+            0 => self.first[earlier],
+            slot => self.keys[slot as usize - 1].next[earlier],
+        };
+        slot.checked_sub(1).map(|at| (&self.keys[at as usize], slot))
+    }
+
     fn learn(&mut self, trie: &Trie, node: u32, before: u32, key: &str) -> (u32, u32) {
         let slot = match self.slots.get(key) {
             Some(&slot) => slot,
             None if self.keys.len() < MAX_KEYS && key.len() <= MAX_KEY_BYTES => {
-                self.keys.push(SeenKey { text: key.into(), edge: trie.find(node, key), next: 0 });
+                let plain = !key.bytes().any(|b| matches!(b, b'"' | b'\\' | 0..0x20));
+                self.keys.push(SeenKey { text: key.into(), plain, edge: trie.find(node, key), next: [0; 2] });
                 self.slots.insert(key.into(), self.keys.len() as u32);
                 self.keys.len() as u32
             }
             // Keys that are data, such as tags: not worth remembering.
             None => return (trie.find(node, key), before),
         };
-        match before {
-            0 => self.first = slot,
-            b => self.keys[b as usize - 1].next = slot,
+        let next = match before {
+            0 => &mut self.first,
+            b => &mut self.keys[b as usize - 1].next,
+        };
+        if next[0] != slot {
+            *next = [slot, next[0]];
         }
         (self.keys[slot as usize - 1].edge, slot)
     }
@@ -192,20 +236,17 @@ impl KeyOrder {
 /// What a walked element was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Element {
-    /// An object; the address of its first key where that stands unescaped in the buffer.
-    Object(Option<usize>),
+    /// An object.
+    Object,
     /// Something else.
     Other,
 }
 
 /// Walks one element that should be a record.
-pub struct RecordSeed<'a, S> {
-    /// The paths.
-    pub trie: &'a Trie,
-    /// The order of keys seen so far.
-    pub memory: &'a mut KeyMemory,
-    /// Where values go.
-    pub sink: &'a mut S,
+struct RecordSeed<'a, S> {
+    trie: &'a Trie,
+    memory: &'a mut KeyMemory,
+    sink: &'a mut S,
 }
 
 impl<'de, S: Sink> DeserializeSeed<'de> for RecordSeed<'_, S> {
@@ -225,8 +266,8 @@ impl<'de, S: Sink> Visitor<'de> for RecordSeed<'_, S> {
 
     #[inline]
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Element, A::Error> {
-        let first = walk_object(self.trie, self.memory, self.sink, 0, false, 0, map)?;
-        Ok(Element::Object(first))
+        walk_object(self.trie, self.memory, self.sink, ROOT, false, 0, map)?;
+        Ok(Element::Object)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Element, A::Error> {
@@ -262,16 +303,10 @@ fn walk_object<'de, S: Sink, A: MapAccess<'de>>(
     in_array: bool,
     depth: u8,
     mut map: A,
-) -> Result<Option<usize>, A::Error> {
-    let mut first = None;
-    let mut at_first = true;
+) -> Result<(), A::Error> {
     let mut before = 0;
-    while let Some((edge, slot, address)) = map.next_key_seed(KeySeed { trie, memory: &mut *memory, node, before })? {
+    while let Some((edge, slot)) = map.next_key_seed(KeySeed { trie, memory: &mut *memory, node, before })? {
         before = slot;
-        if at_first {
-            first = address;
-            at_first = false;
-        }
         if edge == NO_NODE {
             map.next_value::<IgnoredAny>()?;
             continue;
@@ -284,7 +319,7 @@ fn walk_object<'de, S: Sink, A: MapAccess<'de>>(
             capture_json(trie, memory, sink, e, in_array, depth, raw.as_raw_str()).map_err(A::Error::custom)?;
         }
     }
-    Ok(first)
+    Ok(())
 }
 
 /// The field's JSON text is wanted: hand it over, then walk it for the paths that go deeper.
@@ -317,7 +352,7 @@ struct KeySeed<'a> {
 }
 
 impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
-    type Value = (u32, u32, Option<usize>);
+    type Value = (u32, u32);
     #[inline]
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
@@ -325,19 +360,13 @@ impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
 }
 
 impl<'de> Visitor<'de> for KeySeed<'_> {
-    type Value = (u32, u32, Option<usize>);
+    type Value = (u32, u32);
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("a key")
     }
     #[inline]
-    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
-        let (edge, slot) = self.memory.find(self.trie, self.node, self.before, key);
-        Ok((edge, slot, Some(key.as_ptr() as usize)))
-    }
-    #[inline]
     fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        let (edge, slot) = self.memory.find(self.trie, self.node, self.before, key);
-        Ok((edge, slot, None))
+        Ok(self.memory.find(self.trie, self.node, self.before, key))
     }
 }
 
@@ -420,7 +449,7 @@ impl<'de, S: Sink> Visitor<'de> for ValueSeed<'_, S> {
         self.emit(Kind::Object, "");
         match self.edge.child {
             Some(_) if self.depth >= MAX_DEPTH => Err(A::Error::custom("nested too deeply")),
-            Some(child) => walk_object(self.trie, self.memory, self.sink, child, self.in_array, self.depth, map).map(|_| ()),
+            Some(child) => walk_object(self.trie, self.memory, self.sink, child, self.in_array, self.depth, map),
             None => {
                 while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
                 Ok(())
@@ -431,6 +460,20 @@ impl<'de, S: Sink> Visitor<'de> for ValueSeed<'_, S> {
 
 /// Walks one record given as JSON text.
 pub fn walk_record<S: Sink>(trie: &Trie, memory: &mut KeyMemory, sink: &mut S, raw: &str) -> Result<Element, String> {
+    if walk_plain(trie, memory, sink, raw, 0) == Some(raw.len()) {
+        return Ok(Element::Object);
+    }
+    sink.forget();
+    walk_carefully(trie, memory, sink, raw)
+}
+
+/// As [`walk_record`], with a parser that knows every spelling.
+pub fn walk_carefully<S: Sink>(trie: &Trie, memory: &mut KeyMemory, sink: &mut S, raw: &str) -> Result<Element, String> {
+    // The parser goes as deep as the text does, and what is deep enough would end the process.
+    if is_too_deep(raw.as_bytes()) {
+        return Err(format!("nested too deeply: more than {} levels", json::MAX_DEPTH));
+    }
+    memory.fit(trie);
     let mut deserializer = sonic_rs::Deserializer::from_str(raw);
     let element = RecordSeed { trie, memory, sink }.deserialize(&mut deserializer).map_err(short)?;
     deserializer.end().map_err(short)?;
@@ -441,76 +484,4 @@ pub fn walk_record<S: Sink>(trie: &Trie, memory: &mut KeyMemory, sink: &mut S, r
 pub fn short(error: sonic_rs::Error) -> String {
     let text = error.to_string();
     text.lines().next().unwrap_or("not valid JSON").trim().to_owned()
-}
-
-/// Walks the records of one document: an array, or the arrays under the container keys of an object.
-pub struct DocumentSeed<'a, F> {
-    /// Keys whose array holds records.
-    pub containers: &'a [String],
-    /// Walks one element; gets a deserializer through [`ElementSeed`].
-    pub each: &'a mut F,
-}
-
-/// Something that takes one element of a document's array.
-pub trait ElementSink {
-    /// Walks one element.
-    fn element<'de, D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error>;
-}
-
-impl<'de, F: ElementSink> DeserializeSeed<'de> for DocumentSeed<'_, F> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de, F: ElementSink> Visitor<'de> for DocumentSeed<'_, F> {
-    type Value = ();
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("an array of records, or an object that holds one")
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(EachSeed(self.each))?.is_some() {}
-        Ok(())
-    }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<String>()? {
-            if self.containers.contains(&key) {
-                map.next_value_seed(ArraySeed(self.each))?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(())
-    }
-}
-
-struct ArraySeed<'a, F>(&'a mut F);
-
-impl<'de, F: ElementSink> DeserializeSeed<'de> for ArraySeed<'_, F> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de, F: ElementSink> Visitor<'de> for ArraySeed<'_, F> {
-    type Value = ();
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("an array of records")
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(EachSeed(self.0))?.is_some() {}
-        Ok(())
-    }
-}
-
-struct EachSeed<'a, F>(&'a mut F);
-
-impl<'de, F: ElementSink> DeserializeSeed<'de> for EachSeed<'_, F> {
-    type Value = ();
-    #[inline]
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        self.0.element(deserializer)
-    }
 }

@@ -1,5 +1,6 @@
 //! The fields of some records: where they stand, how often, and with which values.
 
+use crate::source::json::is_too_deep;
 use crate::source::keys::plain_path_fault;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -132,7 +133,7 @@ fn collect<'j>(value: &'j Json, prefix: &str, depth: usize, out: &mut BTreeMap<S
 /// Keys that stand twice in a record: which of the values counts is anybody's guess.
 pub(super) fn repeated_keys(records: &[String]) -> BTreeSet<String> {
     let mut twice = BTreeSet::new();
-    for record in records.iter().take(super::MAX_RECORDS) {
+    for record in records.iter().take(super::MAX_RECORDS).filter(|r| !is_too_deep(r.as_bytes())) {
         let mut seen = BTreeSet::new();
         for (key, _) in sonic_rs::to_object_iter(record.as_str()).flatten() {
             if !seen.insert(key.to_string()) {
