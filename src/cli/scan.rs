@@ -55,28 +55,29 @@ pub fn run(args: ScanArgs) -> Outcome {
     let level = |f: &Finding| rules.rules[f.rule].meta.level;
     let least = args.min_level.map_or(Level::Informational, Level::from);
     let findings: Vec<&Finding> = result.findings.iter().filter(|f| level(f) >= least).collect();
-    let risk = risk(&result, &findings, !args.no_user_scores);
-    let about = About { coverage: &coverage, risk: &risk };
     let statuses = statuses(&result, args.fail_on.map(Level::from));
     let style = settings::style(&args.talk);
     let write_matches = || match &args.matches {
         Some(path) => write_file(path, args.talk.force, |out| matches::write_matches(&result, out)),
         None => Ok(()),
     };
-    match &args.output {
-        Some(path) => {
+    let write_findings = || {
+        let risk = risk(&result, &findings, !args.no_user_scores);
+        let written = args.output.as_ref().map_or(Ok(()), |path| {
+            let about = About { coverage: &coverage, risk: &risk };
             let plain = Style { width: None, color: false };
-            let write_findings = || write_file(path, args.talk.force, |out| write(&result, &findings, args.format, &statuses, &about, plain, out));
-            // Two files are written side by side.
-            let (written, also) = result.pool.install(|| rayon::join(write_findings, write_matches));
-            written.and(also)?;
-        }
-        None => {
-            write_matches()?;
-            let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-            write(&result, &findings, args.format, &statuses, &about, style, &mut out)?;
-            out.flush()?;
-        }
+            write_file(path, args.talk.force, |out| write(&result, &findings, args.format, &statuses, &about, plain, out))
+        });
+        written.map(|()| risk)
+    };
+    // Two files are written side by side.
+    let (risk, matches) = result.pool.install(|| rayon::join(write_findings, write_matches));
+    let (risk, ()) = (risk?, matches?);
+    let about = About { coverage: &coverage, risk: &risk };
+    if args.output.is_none() {
+        let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+        write(&result, &findings, args.format, &statuses, &about, style, &mut out)?;
+        out.flush()?;
     }
     if !args.talk.quiet {
         let mut summary = Vec::new();

@@ -4,7 +4,7 @@ use super::gathered::{Extras, FileStat, Gathered, IndexEntry, Kept, MAX_REASONS,
 use super::tally::{Tallied, merge_tallies};
 use crate::event::dict::{ABSENT, Dict};
 use hashbrown::HashSet;
-use polars::prelude::*;
+use rayon::slice::ParallelSliceMut;
 use std::collections::{BTreeSet, HashMap};
 
 /// Kept rows of all workers, in the order of time, file, record.
@@ -132,7 +132,7 @@ pub fn merge(file_count: usize, mut gathered: Vec<Gathered>) -> Result<Merged, S
         g.index.iter_mut().for_each(|e| e.regroup(codes[e.group() as usize]));
         index.append(&mut g.index);
     }
-    let duplicates = find_duplicates(&mut index, &mut out);
+    let duplicates = find_duplicates(&index, &mut out);
     let mut duplicate_counts = vec![0u64; file_count];
     duplicates.iter().for_each(|(file, ..)| duplicate_counts[*file as usize] += 1);
     if !duplicates.is_empty() {
@@ -154,7 +154,7 @@ pub fn merge(file_count: usize, mut gathered: Vec<Gathered>) -> Result<Merged, S
     // What one record is rejected for comes from one worker, in order.
     out.rejects.sort_unstable_by_key(|s| (s.file, s.record, s.worker, s.offset));
     out.spooled.sort_unstable_by_key(|s| (s.time, s.file, s.record, s.part));
-    merge_rows(&mut out, gathered, &duplicates).map_err(|e| e.to_string())?;
+    merge_rows(&mut out, gathered, &duplicates);
     let (rows, conflicts) = (&out.rows, &mut out.conflicts);
     if !conflicts.is_empty() {
         let row_of: HashMap<(u32, u32), u32> = (0..rows.len() as u32).map(|r| ((rows.file[r as usize], rows.record[r as usize]), r)).collect();
@@ -166,15 +166,12 @@ pub fn merge(file_count: usize, mut gathered: Vec<Gathered>) -> Result<Merged, S
 }
 
 /// Records to leave out: exact duplicates. Of equal records the first by file and record stays.
-fn find_duplicates(index: &mut [IndexEntry], out: &mut Merged) -> HashSet<Place> {
-    use rayon::slice::ParallelSliceMut;
+fn find_duplicates(index: &[IndexEntry], out: &mut Merged) -> HashSet<Place> {
     let mut duplicates = HashSet::new();
-    index.par_sort_unstable_by_key(|e| (e.id, e.content, e.file, e.record, e.part));
-    let with_id = index.partition_point(|e| e.id == 0);
     // Without an id equal content says nothing inside one file; of several files that hold it, the one with most copies stays.
-    for group in index[..with_id].chunk_by(|a, b| a.content == b.content) {
-        if group.len() < 2 || group[0].file == group[group.len() - 1].file {
-            continue;
+    each_alike(index, |e| (e.id == 0).then_some(e.content), &mut |group| {
+        if group[0].file == group[group.len() - 1].file {
+            return;
         }
         let mut keep: (usize, u32) = (0, 0);
         for run in group.chunk_by(|a, b| a.file == b.file) {
@@ -183,8 +180,8 @@ fn find_duplicates(index: &mut [IndexEntry], out: &mut Merged) -> HashSet<Place>
             }
         }
         duplicates.extend(group.iter().filter(|e| e.file != keep.1).map(|e| (e.file, e.record, e.part)));
-    }
-    for group in index[with_id..].chunk_by(|a, b| a.id == b.id) {
+    });
+    each_alike(index, |e| (e.id != 0).then_some(e.id), &mut |group| {
         let mut versions = Vec::new();
         for run in group.chunk_by(|a, b| a.content == b.content) {
             versions.push((run[0].file, run[0].record));
@@ -194,45 +191,61 @@ fn find_duplicates(index: &mut [IndexEntry], out: &mut Merged) -> HashSet<Place>
             versions.sort_unstable();
             out.conflicts.push(Conflict { event_id: String::new(), places: versions });
         }
-    }
+    });
     out.conflict_count = out.conflicts.len() as u64;
     out.conflicts.sort_unstable();
     out.conflicts.truncate(MAX_CONFLICTS);
     duplicates
 }
 
-/// Puts the kept rows of all workers into one table in time order and renumbers the matches.
-fn merge_rows(out: &mut Merged, gathered: Vec<Gathered>, duplicates: &HashSet<Place>) -> PolarsResult<()> {
-    let (mut time, mut file, mut record, mut part, mut worker, mut row) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (w, g) in gathered.iter().enumerate() {
-        for r in 0..g.kept.time.len() {
-            if !duplicates.contains(&(g.kept.file[r], g.kept.record[r], g.kept.part[r])) {
-                time.push(g.kept.time[r]);
-                file.push(g.kept.file[r]);
-                record.push(g.kept.record[r]);
-                part.push(u32::from(g.kept.part[r]));
-                worker.push(w as u32);
-                row.push(r as u32);
-            }
+/// Entries of which the keys are sorted at a time: 64 MiB.
+const KEYS_AT_A_TIME: usize = 1 << 22;
+
+/// Calls `each` with the entries of a key that several entries have, in the order of content, file and record. Keys are hashes.
+fn each_alike(index: &[IndexEntry], key: impl Fn(&IndexEntry) -> Option<u64>, each: &mut dyn FnMut(&[IndexEntry])) {
+    let passes = index.len().div_ceil(KEYS_AT_A_TIME) as u64;
+    let mut keys: Vec<(u64, u32)> = Vec::new();
+    let mut entries: Vec<IndexEntry> = Vec::new();
+    for pass in 0..passes {
+        keys.clear();
+        keys.extend((0..).zip(index).filter_map(|(i, e)| key(e).filter(|k| k % passes == pass).map(|k| (k, i))));
+        keys.par_sort_unstable();
+        for group in keys.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
+            entries.clear();
+            entries.extend(group.iter().map(|k| index[k.1 as usize]));
+            entries.sort_unstable_by_key(|e| (e.content, e.file, e.record, e.part));
+            each(&entries);
         }
     }
-    let height = time.len();
-    let columns = vec![
-        Column::new("time".into(), time),
-        Column::new("file".into(), file),
-        Column::new("record".into(), record),
-        Column::new("part".into(), part),
-        Column::new("worker".into(), worker),
-        Column::new("row".into(), row),
-    ];
-    let frame = DataFrame::new(height, columns)?.sort(["time", "file", "record", "part"], SortMultipleOptions::default())?;
-    let u32s = |name: &str| -> PolarsResult<Vec<u32>> { Ok(frame.column(name)?.u32()?.into_no_null_iter().collect()) };
+}
+
+/// Where a kept row stands among the others: ordered as they are to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct RowOrder {
+    time: i64,
+    file: u32,
+    record: u32,
+    part: u16,
+    worker: u16,
+    row: u32,
+}
+
+/// Puts the kept rows of all workers into one table in time order and renumbers the matches.
+fn merge_rows(out: &mut Merged, mut gathered: Vec<Gathered>, duplicates: &HashSet<Place>) {
+    let mut order: Vec<RowOrder> = Vec::with_capacity(gathered.iter().map(|g| g.kept.time.len()).sum());
+    for (worker, g) in (0..).zip(&gathered) {
+        let kept = &g.kept;
+        let places = kept.file.iter().zip(&kept.record).zip(&kept.part).map(|((file, record), part)| (*file, *record, *part));
+        let rows = (0..).zip(&kept.time).zip(places).filter(|(_, place)| duplicates.is_empty() || !duplicates.contains(place));
+        order.extend(rows.map(|((row, &time), (file, record, part))| RowOrder { time, file, record, part, worker, row }));
+    }
+    // A worker's rows stand in order already where logs are files of consecutive times: a merge sort takes them as they are.
+    order.par_sort();
+    let height = order.len();
     let rows = &mut out.rows;
-    rows.time = frame.column("time")?.i64()?.into_no_null_iter().collect();
-    rows.file = u32s("file")?;
-    rows.record = u32s("record")?;
-    let (worker, row) = (u32s("worker")?, u32s("row")?);
-    drop(frame);
+    rows.time = order.iter().map(|o| o.time).collect();
+    rows.file = order.iter().map(|o| o.file).collect();
+    rows.record = order.iter().map(|o| o.record).collect();
     let mut recode: Vec<Vec<u32>> = gathered.iter().map(|g| vec![ABSENT; g.kept.dict.len()]).collect();
     let width = gathered.first().map_or(0, |g| g.kept.columns.len());
     rows.columns = vec![Vec::with_capacity(height); width];
@@ -249,19 +262,28 @@ fn merge_rows(out: &mut Merged, gathered: Vec<Gathered>, duplicates: &HashSet<Pl
         }
         *known
     };
-    for (number, (&w, &r)) in worker.iter().zip(&row).enumerate() {
+    // The ids of a worker stay together.
+    let mut ids_at: Vec<u32> = Vec::with_capacity(gathered.len());
+    for g in &mut gathered {
+        ids_at.push(rows.ids.len() as u32);
+        match rows.ids.is_empty() {
+            true => rows.ids = std::mem::take(&mut g.kept.ids),
+            false => rows.ids.push_str(&g.kept.ids),
+        }
+    }
+    rows.source.reserve(height);
+    rows.id_spans.reserve(height);
+    for (number, &RowOrder { worker: w, row: r, .. }) in order.iter().enumerate() {
         let kept = &gathered[w as usize].kept;
         new_row[w as usize][r as usize] = number as u32;
         rows.source.push(kept.source[r as usize]);
         let start = if r == 0 { 0 } else { kept.id_ends[r as usize - 1] };
-        let id = &kept.ids[start as usize..kept.id_ends[r as usize] as usize];
-        let at = rows.ids.len() as u32;
-        rows.ids.push_str(id);
-        rows.id_spans.push((at, rows.ids.len() as u32));
+        let at = ids_at[w as usize];
+        rows.id_spans.push((at + start, at + kept.id_ends[r as usize]));
     }
     // Column by column: the rows of one stand close together. Codes are numbered by the sorted rows, whichever worker read them.
     for k in 0..width {
-        for (number, (&w, &r)) in worker.iter().zip(&row).enumerate() {
+        for (number, &RowOrder { worker: w, row: r, .. }) in order.iter().enumerate() {
             let kept = &gathered[w as usize].kept;
             let code = code_of(&mut rows.dict, kept, w as usize, kept.columns[k][r as usize]);
             rows.columns[k].push(code);
@@ -273,12 +295,12 @@ fn merge_rows(out: &mut Merged, gathered: Vec<Gathered>, duplicates: &HashSet<Pl
             }
         }
     }
+    out.matches.reserve(gathered.iter().map(|g| g.matches.len()).sum());
     for (w, g) in gathered.iter().enumerate() {
         out.matches.extend(g.matches.iter().filter_map(|&(rule, r)| {
             let row = new_row[w][r as usize];
             (row != u32::MAX).then_some((rule, row))
         }));
     }
-    rayon::slice::ParallelSliceMut::par_sort_unstable(out.matches.as_mut_slice());
-    Ok(())
+    out.matches.par_sort_unstable();
 }

@@ -16,7 +16,8 @@ use crate::rule::meta::Level;
 use crate::rule::{Body, FieldRef};
 use rayon::prelude::*;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// What one correlation or behaviour gave.
@@ -48,6 +49,21 @@ fn rounds(set: &RuleSet) -> Vec<Vec<usize>> {
     rounds
 }
 
+/// Findings of several lists in one: most severe first, then by time. They are put in their places once.
+fn in_order(set: &RuleSet, mut lists: Vec<Vec<Option<Finding>>>) -> Vec<Finding> {
+    let ids: BTreeSet<&str> = set.rules.iter().map(|r| r.meta.id.as_str()).collect();
+    let ranks: HashMap<&str, u32> = ids.into_iter().zip(0..).collect();
+    let rank_of: Vec<u32> = set.rules.iter().map(|r| ranks[r.meta.id.as_str()]).collect();
+    let key = |f: &Finding| (Reverse(set.rules[f.rule].meta.level), f.first, rank_of[f.rule]);
+    let mut order: Vec<_> = Vec::with_capacity(lists.iter().map(Vec::len).sum());
+    for (l, list) in lists.iter().enumerate() {
+        order.extend(list.iter().enumerate().filter_map(|(i, f)| f.as_ref().map(|f| (key(f), l as u32, i as u32))));
+    }
+    let at = |&(_, list, i): &(_, u32, u32)| lists[list as usize][i as usize].as_ref().map(|f| (&f.entity, &f.id));
+    order.par_sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| at(a).cmp(&at(b))));
+    order.iter().filter_map(|(_, list, i)| lists[*list as usize][*i as usize].take()).collect()
+}
+
 impl Scan<'_> {
     /// Makes the findings, and the matches of the period, from all matches in the order of rule, then row.
     pub(super) fn find(&mut self, matches: &[(u32, u32)], index: &[IndexEntry]) -> Result<(), UserError> {
@@ -68,27 +84,20 @@ impl Scan<'_> {
             };
             by_rule.par_iter().with_max_len(1).map(one).collect()
         });
+        let mut lists: Vec<Vec<Option<Finding>>> = vec![findings.into_iter().map(Some).collect()];
         for (rule, hits, made) in made {
             self.hits[rule] = hits;
             if silent.contains(&rule) {
                 self.hidden += made.len() as u64;
             } else {
-                findings.extend(made);
+                lists.push(made.into_iter().map(Some).collect());
             }
         }
-        let rules = &self.rules.rules;
-        let order = |a: &Finding, b: &Finding| {
-            let level = |f: &Finding| rules[f.rule].meta.level;
-            level(b)
-                .cmp(&level(a))
-                .then(a.first.cmp(&b.first))
-                .then_with(|| rules[a.rule].meta.id.cmp(&rules[b.rule].meta.id))
-                .then_with(|| a.entity.cmp(&b.entity))
-                .then_with(|| a.id.cmp(&b.id))
-        };
         self.matches = matches.iter().copied().filter(|m| inside.contains(&m.1)).collect();
         let matches = &mut self.matches;
-        self.pool.install(|| rayon::join(|| matches.par_sort_unstable_by_key(|&(rule, row)| (row, rule)), || findings.par_sort_unstable_by(order)));
+        let rules = self.rules;
+        let by_row = || matches.par_sort_unstable_by_key(|&(rule, row)| (row, rule));
+        let ((), findings) = self.pool.install(|| rayon::join(by_row, || in_order(rules, lists)));
         self.findings = findings;
         Ok(())
     }

@@ -15,7 +15,8 @@ use crate::event::Column;
 use crate::event::value::fold_case;
 use crate::rule::FieldRef;
 use crate::rule::meta::Level;
-use std::collections::{BTreeMap, HashMap};
+use hashbrown::HashMap;
+use std::collections::BTreeMap;
 
 /// The formula in words, for outputs.
 pub const FORMULA: &str =
@@ -67,15 +68,21 @@ pub struct Risk {
 
 /// Scores the users, where that is wanted, and the addresses of some findings.
 pub fn risk(scan: &Scan<'_>, findings: &[&Finding], with_users: bool) -> Risk {
-    Risk { users: with_users.then(|| scores(scan, findings, Column::User)), addresses: scores(scan, findings, Column::Ip) }
+    let (users, addresses) =
+        scan.pool.install(|| rayon::join(|| with_users.then(|| scores(scan, findings, Column::User)), || scores(scan, findings, Column::Ip)));
+    Risk { users, addresses }
 }
+
+/// A code of which nobody asked yet, and one that names nobody.
+const UNKNOWN: u32 = u32::MAX;
+const NOBODY: u32 = u32::MAX - 1;
 
 fn scores(scan: &Scan<'_>, findings: &[&Finding], column: Column) -> Vec<Score> {
     let level = |rule: usize| scan.rules.rules[rule].meta.level;
     let Some(field) = scan.field(&FieldRef::Column(column)) else { return Vec::new() };
     let (codes, dict) = (&scan.rows.columns[field], &scan.rows.dict);
     // Spellings that differ in case are one name: each code is folded once. Of several the first in order is shown.
-    let mut name_of: Vec<Option<u32>> = vec![None; dict.len()];
+    let mut name_of: Vec<u32> = vec![UNKNOWN; dict.len()];
     let mut numbers: HashMap<String, u32> = HashMap::new();
     let mut spelled: Vec<&str> = Vec::new();
     // Findings by rule and name.
@@ -85,16 +92,21 @@ fn scores(scan: &Scan<'_>, findings: &[&Finding], column: Column) -> Vec<Score> 
         here.clear();
         for &row in finding.rows() {
             let code = codes[row as usize];
-            let Some(text) = dict.text(code).filter(|t| !t.is_empty()) else { continue };
-            let number = *name_of[code as usize].get_or_insert_with(|| {
-                let number = *numbers.entry(fold_case(text).into_owned()).or_insert(spelled.len() as u32);
-                match spelled.get_mut(number as usize) {
-                    Some(known) => *known = (*known).min(text),
-                    None => spelled.push(text),
-                }
-                number
-            });
-            if here.last() != Some(&number) {
+            if name_of[code as usize] == UNKNOWN {
+                name_of[code as usize] = match dict.text(code).filter(|t| !t.is_empty()) {
+                    None => NOBODY,
+                    Some(text) => {
+                        let number = *numbers.entry(fold_case(text).into_owned()).or_insert(spelled.len() as u32);
+                        match spelled.get_mut(number as usize) {
+                            Some(known) => *known = (*known).min(text),
+                            None => spelled.push(text),
+                        }
+                        number
+                    }
+                };
+            }
+            let number = name_of[code as usize];
+            if number != NOBODY && here.last() != Some(&number) {
                 here.push(number);
             }
         }

@@ -321,14 +321,30 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
     });
     let period = resolve_window(request.window, &files);
     let mut counted: hashbrown::HashMap<(u16, i64, Outcome), (u64, i64, i64)> = hashbrown::HashMap::new();
+    let mut count = |key: (u16, i64, Outcome), (events, from, to): (u64, i64, i64)| {
+        let (n, first, last) = counted.entry(key).or_insert((0, from, to));
+        (*n, *first, *last) = (*n + events, from.min(*first), to.max(*last));
+    };
     let mut period_span: Option<(i64, i64)> = None;
+    // Events stand as they were read: most follow one of the same quarter.
+    let mut run: Option<((u16, i64, Outcome), (u64, i64, i64))> = None;
     for e in &merged.index {
         let time = i64::from(e.seconds) * SECOND;
         if period.contains(time) {
             period_span = Some(period_span.map_or((time, time), |(a, b)| (a.min(time), b.max(time))));
-            let (n, first, last) = counted.entry((e.group(), time - time.rem_euclid(QUARTER), e.outcome())).or_insert((0, time, time));
-            (*n, *first, *last) = (*n + 1, time.min(*first), time.max(*last));
+            let key = (e.group(), time - time.rem_euclid(QUARTER), e.outcome());
+            match &mut run {
+                Some((of, (n, first, last))) if *of == key => (*n, *first, *last) = (*n + 1, time.min(*first), time.max(*last)),
+                _ => {
+                    if let Some((of, events)) = run.replace((key, (1, time, time))) {
+                        count(of, events);
+                    }
+                }
+            }
         }
+    }
+    if let Some((of, events)) = run {
+        count(of, events);
     }
     let mut quarters: BTreeMap<(i64, Outcome), u64> = BTreeMap::new();
     let mut bins: Vec<Bin> = Vec::with_capacity(counted.len());

@@ -32,7 +32,7 @@ pub fn rule_states(plans: &Plans<'_>, merged: &Merged) -> Vec<RuleState> {
     let read: Vec<&SourcePlan> = plans.made().filter(|p| merged.by_source.get(p.source as usize).is_some_and(|n| *n > 0)).collect();
     let unseen_classes: HashMap<u8, Undelivered> = read.iter().map(|p| (p.source, Undelivered::of(p, merged))).collect();
     // A list of what only a class shows may be wrong; a match is proof.
-    let matched: HashSet<u32> = merged.matches.iter().map(|m| m.0).collect();
+    let matched: HashSet<u32> = merged.matches.chunk_by(|a, b| a.0 == b.0).map(|of_rule| of_rule[0].0).collect();
     let detection = |i: usize| -> RuleState {
         let rule = &rules.rules[i];
         let Body::Detection(d) = &rule.body else { return RuleState::Ran };

@@ -99,13 +99,18 @@ impl Worker<'_> {
         let Gathered { tally, index, .. } = &mut self.out;
         tally.end(file, index[first_entry..].iter().map(IndexEntry::group));
         let mut hits: Vec<(u32, u32)> = Vec::new();
-        batch.matches(&mut |rule, row| hits.push((rule, row)));
-        for (rule, row) in hits {
-            if rows[row as usize] == u32::MAX {
-                rows[row as usize] = self.keep_row(file, batch, row, chunk);
+        let mut is_hit = vec![false; batch.len()];
+        batch.matches(&mut |rule, row| {
+            hits.push((rule, row));
+            is_hit[row as usize] = true;
+        });
+        // Row after row: their texts stand one after another in the chunk.
+        for (row, kept) in (0..).zip(&mut rows) {
+            if is_hit[row as usize] && *kept == u32::MAX {
+                *kept = self.keep_row(file, batch, row, chunk);
             }
-            self.out.matches.push((rule, rows[row as usize]));
         }
+        self.out.matches.extend(hits.into_iter().map(|(rule, row)| (rule, rows[row as usize])));
         odd
     }
 
