@@ -20,9 +20,9 @@ const RECENT: usize = 256;
 #[derive(Debug)]
 pub struct Dict {
     table: HashTable<u32>,
-    /// Codes of values met lately, by a few of their bytes: most values of a log are among them, and finding them here
-    /// costs a comparison instead of a hash and two more cache lines.
-    recent: Box<[u32; RECENT]>,
+    /// Values met lately, by their ends: most values of a log are among them, and finding a short one here costs one look at
+    /// memory instead of a hash and three.
+    recent: Box<[Recent; RECENT]>,
     text: String,
     spans: Vec<(u32, u32, Kind)>,
     hasher: RandomState,
@@ -32,7 +32,7 @@ impl Default for Dict {
     fn default() -> Dict {
         Dict {
             table: HashTable::new(),
-            recent: Box::new([ABSENT; RECENT]),
+            recent: Box::new([Recent::NONE; RECENT]),
             text: String::new(),
             spans: vec![(0, 0, Kind::Null)],
             hasher: RandomState::default(),
@@ -44,13 +44,14 @@ impl Dict {
     /// The code of a value; `true` when it was not there before.
     #[inline]
     pub fn intern(&mut self, value: Value<'_>) -> (u32, bool) {
-        let slot = recent_slot(value.text.as_bytes());
-        let code = self.recent[slot];
-        if self.is(code, value) {
-            return (code, false);
+        let ends = Ends::of(value);
+        let slot = ends.slot();
+        let recent = self.recent[slot];
+        if recent.ends == ends && (value.text.len() <= Ends::ALL || self.is(recent.code, value)) {
+            return (recent.code, false);
         }
         let (code, new) = self.look_up(value);
-        self.recent[slot] = code;
+        self.recent[slot] = Recent { ends, code };
         (code, new)
     }
 
@@ -134,18 +135,56 @@ impl Dict {
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.table.clear();
-        self.recent.fill(ABSENT);
+        self.recent.fill(Recent::NONE);
         self.text.clear();
         self.spans.truncate(1);
     }
 }
 
-/// A slot from the length and the ends of a text.
-#[inline]
-fn recent_slot(text: &[u8]) -> usize {
-    let word = |bytes: Option<&[u8; 8]>| u64::from_le_bytes(*bytes.unwrap_or(&[0; 8]));
-    let ends =
-        if text.len() >= 8 { word(text.first_chunk()) ^ word(text.last_chunk()).rotate_left(29) } else { text.iter().fold(0, |n, b| n << 8 | u64::from(*b)) };
-    let mixed = (ends ^ (text.len() as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 56) as usize % RECENT
+/// A value met lately.
+#[derive(Debug, Clone, Copy)]
+struct Recent {
+    ends: Ends,
+    code: u32,
+}
+
+impl Recent {
+    /// No text is as long as this one.
+    const NONE: Recent = Recent { ends: Ends { head: 0, tail: 0, len: usize::MAX, kind: Kind::Null }, code: ABSENT };
+}
+
+/// Kind, length and ends of a value: all of it where it is short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ends {
+    head: u128,
+    tail: u128,
+    len: usize,
+    kind: Kind,
+}
+
+impl Ends {
+    /// Bytes of a text up to which its ends are all of it.
+    const ALL: usize = 32;
+
+    #[inline]
+    fn of(value: Value<'_>) -> Ends {
+        let text = value.text.as_bytes();
+        fn word<const N: usize>(bytes: Option<&[u8; N]>) -> u128 {
+            bytes.map_or(0, |b| b.iter().rev().fold(0, |n, b| n << 8 | u128::from(*b)))
+        }
+        let (head, tail) = match text.len() {
+            16.. => (word(text.first_chunk::<16>()), word(text.last_chunk::<16>())),
+            8.. => (word(text.first_chunk::<8>()), word(text.last_chunk::<8>())),
+            4.. => (word(text.first_chunk::<4>()), word(text.last_chunk::<4>())),
+            _ => (text.iter().fold(0, |n, b| n << 8 | u128::from(*b)), 0),
+        };
+        Ends { head, tail, len: text.len(), kind: value.kind }
+    }
+
+    #[inline]
+    fn slot(&self) -> usize {
+        let fold = |x: u128| x as u64 ^ (x >> 64) as u64;
+        let mixed = (fold(self.head) ^ fold(self.tail).rotate_left(29) ^ (self.len as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 56) as usize % RECENT
+    }
 }

@@ -143,18 +143,65 @@ pub fn push_time(micros: i64, out: &mut Vec<u8>) {
         out.extend_from_slice(text.as_bytes());
         return;
     }
-    let two = |n: i64| [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
-    let mut text = *b"0000-00-00T00:00:00";
-    let parts = [year / 100, year % 100, month, day, second / 3600, second / 60 % 60, second % 60];
-    for (at, n) in [0, 2, 5, 8, 11, 14, 17].into_iter().zip(parts) {
+    let mut date = *b"0000-00-00T";
+    for (at, n) in [0, 2, 5, 8].into_iter().zip([year / 100, year % 100, month, day]) {
+        date[at..at + 2].copy_from_slice(&two(n as u32));
+    }
+    push_of_day(&date, second as u32, fraction as u32, out);
+}
+
+/// Two digits.
+fn two(n: u32) -> [u8; 2] {
+    [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8]
+}
+
+/// Appends a time whose date is spelt.
+fn push_of_day(date: &[u8; 11], second: u32, fraction: u32, out: &mut Vec<u8>) {
+    let mut text = *b"0000-00-00T00:00:00Z";
+    text[..11].copy_from_slice(date);
+    for (at, n) in [11, 14, 17].into_iter().zip([second / 3600, second / 60 % 60, second % 60]) {
         text[at..at + 2].copy_from_slice(&two(n));
     }
-    out.extend_from_slice(&text);
-    if fraction != 0 {
-        out.push(b'.');
-        [fraction / 10_000, fraction / 100 % 100, fraction % 100].into_iter().for_each(|n| out.extend_from_slice(&two(n)));
+    if fraction == 0 {
+        return out.extend_from_slice(&text);
     }
+    out.extend_from_slice(&text[..19]);
+    out.push(b'.');
+    [fraction / 10_000, fraction / 100 % 100, fraction % 100].into_iter().for_each(|n| out.extend_from_slice(&two(n)));
     out.push(b'Z');
+}
+
+/// The dates of a stretch of time, spelt once for many times in it.
+pub struct Days {
+    first: i64,
+    dates: Vec<[u8; 11]>,
+}
+
+impl Days {
+    /// Days that are spelt at most.
+    const MOST: i64 = 36_600;
+
+    /// For the times between two instants, UTC microseconds; others are taken too.
+    pub fn new(from: i64, to: i64) -> Days {
+        let day = |micros: i64| micros.div_euclid(DAY);
+        let mut text = Vec::new();
+        let mut date = |day: i64| {
+            text.clear();
+            push_time(day * DAY, &mut text);
+            text.first_chunk::<11>().copied().filter(|_| text.len() == 20)
+        };
+        let last = day(to).min(day(from) + Days::MOST);
+        Days { first: day(from), dates: (day(from)..=last).map_while(&mut date).collect() }
+    }
+
+    /// As [`push_time`].
+    pub fn push_time(&self, micros: i64, out: &mut Vec<u8>) {
+        let (day, of_day) = (micros.div_euclid(DAY), micros.rem_euclid(DAY));
+        match usize::try_from(day - self.first).ok().and_then(|at| self.dates.get(at)) {
+            Some(date) => push_of_day(date, (of_day / SECOND) as u32, (of_day % SECOND) as u32, out),
+            None => push_time(micros, out),
+        }
+    }
 }
 
 /// Year, month and day of a day counted from 1970-01-01: the inverse of [`days_from_civil`].

@@ -4,7 +4,7 @@ use super::About;
 use super::behaviour::{BehaviourJson, behaviour_words, behaviours_json, push_facts};
 use super::evidence::{Evidence, json_text, push_json_text, push_number, write_parallel};
 use super::risk::{RiskJson, risk_json};
-use crate::event::time::{format_time, push_time};
+use crate::event::time::format_time;
 use crate::exit::ExitStatus;
 use crate::finding::Finding;
 use crate::finding::addresses::{self, DatabaseUse};
@@ -175,9 +175,9 @@ impl<'s> FindingText<'s> {
             if value.is_empty() { out.extend_from_slice(b"null") } else { push_json_text(value, out) }
         }
         out.extend_from_slice(b"},\"first\":\"");
-        push_time(finding.first, out);
+        self.evidence.push_time(finding.first, out);
         out.extend_from_slice(b"\",\"last\":\"");
-        push_time(finding.last, out);
+        self.evidence.push_time(finding.last, out);
         out.extend_from_slice(b"\",\"count\":");
         push_number(finding.count() as u64, out);
         if !finding.facts.is_empty() {

@@ -5,13 +5,16 @@ use crate::diag::UserError;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+/// Bytes that are gathered before they are written; what comes in larger parts is written as it is.
+const BUFFER: usize = 1 << 16;
+
 /// Writes a file with what `fill` gives it; readable by its owner alone. An existing file needs `force`.
 pub fn write_file(path: &Path, force: bool, fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), UserError> {
     let fault = |what: &str, e: &dyn std::fmt::Display| UserError::new(format!("{}: {what}: {e}", path.display()));
     check_free(path, force)?;
     if is_special(path) {
         let special = std::fs::OpenOptions::new().write(true).open(path).map_err(|e| fault("cannot be written", &e))?;
-        let mut out = BufWriter::with_capacity(1 << 20, special);
+        let mut out = BufWriter::with_capacity(BUFFER, special);
         return fill(&mut out).and_then(|()| out.flush()).map_err(|e| fault("cannot be written", &e));
     }
     // A link stays a link: the file that it points to is the one to overwrite.
@@ -23,7 +26,7 @@ pub fn write_file(path: &Path, force: bool, fill: impl FnOnce(&mut dyn Write) ->
     }
     let temporary = tempfile::Builder::new().prefix(".auditmill-").tempfile_in(folder).map_err(|e| fault("cannot be written", &e))?;
     {
-        let mut out = BufWriter::with_capacity(1 << 20, temporary.as_file());
+        let mut out = BufWriter::with_capacity(BUFFER, temporary.as_file());
         fill(&mut out).and_then(|()| out.flush()).map_err(|e| fault("cannot be written", &e))?;
     }
     if force {

@@ -88,6 +88,9 @@ const UNKNOWN_SIZE: usize = 1 << 20;
 /// used again is not zeroed again.
 fn fill(reader: &mut dyn Read, hint: usize, buffer: &mut Vec<u8>) -> Result<(), String> {
     let mut filled = 0;
+    if buffer.len() < hint {
+        buffer.resize(hint, 0);
+    }
     let result = loop {
         if filled == buffer.len() {
             if filled > WHOLE_LIMIT {
@@ -120,6 +123,7 @@ fn open_small_file(path: &std::path::Path, buffer: &mut Vec<u8>, packed: &mut Ve
     let filled = match packed.as_slice() {
         [0x1f, 0x8b, .., a, b, c, d] => {
             // ISIZE is a hint that may lie: it is capped, and the decoder checks length and CRC.
+            // A byte more than that: where it tells the truth the end is met before the buffer grows.
             let hint = (u32::from_le_bytes([*a, *b, *c, *d]) as usize).min(WHOLE_LIMIT) + 64;
             fill(&mut flate2::bufread::MultiGzDecoder::new(packed.as_slice()), hint, buffer)
         }
