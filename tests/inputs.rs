@@ -707,7 +707,7 @@ fn a_record_nested_without_end_is_one_reject() {
         };
         let all = records(3);
         for levels in [200, 100_000] {
-            let reason = [(Some(3), "recursion limit")];
+            let reason = [(Some(3), "nested too deeply")];
             faulty("deep.ndjson", &lines_with(&all, 2, deep(levels).as_bytes()), [4, 3, 1, 0], &reason);
             let array = format!("[{},{},{},{}]", all[0], all[1], deep(levels), all[2]);
             faulty("deep.json", array.as_bytes(), [4, 3, 1, 0], &reason);

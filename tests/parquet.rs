@@ -139,7 +139,7 @@ fn a_file_says_who_wrote_it_is_sorted_and_has_bloom_filters() {
         about.key_value_metadata().expect("metadata").iter().filter_map(|kv| Some((kv.key.as_str(), kv.value.as_deref()?))).collect();
     assert_eq!((pairs["auditmill.tool"], pairs["auditmill.version"]), ("auditmill", env!("CARGO_PKG_VERSION")));
     let own = crate::common::own_sources();
-    let hash = |id: &str| own.mappings.iter().find(|m| m.id == id).map(|m| m.hash.as_str());
+    let hash = |id: &str| own.mappings().iter().find(|m| m.id == id).map(|m| m.hash.as_str());
     assert_eq!(pairs.get("auditmill.mapping.ops0").copied(), hash("ops0"));
     assert_eq!(pairs.get("auditmill.mapping.aws_cloudtrail").copied(), hash("aws_cloudtrail"));
     assert_eq!(pairs.get("auditmill.mapping.auditmill"), None, "a mapping that read nothing");

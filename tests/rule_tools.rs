@@ -269,7 +269,7 @@ fn what_a_field_holds_is_said_in_words_and_bounded() {
 /// The explanation of a rule for an event of the test source.
 fn explained(rule: &Rule, body: &Value) -> Explanation {
     let record = serde_json::to_vec(&event("e", "2024-01-15T10:00:00Z", body.clone())).expect("JSON");
-    let mapping = &test_source().mappings[0];
+    let mapping = &test_source().mappings()[0];
     let Body::Detection(detection) = &rule.body else { panic!("a detection") };
     let examined = examine(mapping, &[rule], &[&record], &Arc::default()).expect("a run").remove(0).expect("an event");
     explain(rule, detection, &examined.event, mapping, None, false)
@@ -364,7 +364,7 @@ fn generated_rules_are_explained_as_the_engine_decides() {
         let scanned = scan_bytes(test_source(), &set, vec![("log".into(), ndjson(&events))], 1).matches;
         let texts: Vec<Vec<u8>> = events.iter().map(|e| serde_json::to_vec(e).expect("JSON")).collect();
         let records: Vec<&[u8]> = texts.iter().map(Vec::as_slice).collect();
-        let mapping = &test_source().mappings[0];
+        let mapping = &test_source().mappings()[0];
         let all: Vec<&Rule> = set.rules.iter().collect();
         let examined = examine(mapping, &all, &records, &Arc::default()).map_err(|e| TestCaseError::fail(e.to_string()))?;
         for (number, examined) in examined.into_iter().enumerate() {
@@ -403,7 +403,7 @@ fn own_rules_are_explained_as_the_engine_decides() {
         let document: Value = serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON");
         let records = ["data", "events", "logs", "items", "Records"].iter().find_map(|k| document[*k].as_array()).expect("records");
         let texts: Vec<Vec<u8>> = records.iter().map(|r| serde_json::to_vec(r).expect("JSON")).collect();
-        let mapping = own_sources().mappings.iter().find(|m| m.id == source).expect("a source");
+        let mapping = own_sources().mappings().iter().find(|m| m.id == source).expect("a source");
         let examined = examine(mapping, &all, &texts.iter().map(Vec::as_slice).collect::<Vec<_>>(), &Arc::default()).expect("a run");
         for (record, examined) in examined.into_iter().enumerate() {
             let examined = examined.unwrap_or_else(|e| panic!("{file}:{record}: {e}"));

@@ -301,10 +301,10 @@ fn built_in_mappings_are_compiled_when_they_are_used() {
     let whole = own_sources();
     let lazy = SourceSet::load_beside(&yaml_files("sources"), &[]).expect("the project's sources");
     let record = json!({"timestamp": "2024-01-15T14:31:00Z", "user": "ana@acme.com", "action": "user.login", "status": "success"});
-    assert_eq!(lazy.detect(&record).map(|s| lazy.mappings[s].id.as_str()), Some("ops0"));
-    let compiled: Vec<&str> = lazy.mappings.iter().filter(|m| m.is_compiled()).map(|m| m.id.as_str()).collect();
+    assert_eq!(lazy.detect(&record).map(|s| lazy.mappings()[s].id.as_str()), Some("ops0"));
+    let compiled: Vec<&str> = lazy.mappings().iter().filter(|m| m.is_compiled()).map(|m| m.id.as_str()).collect();
     assert_eq!(compiled, ["auditmill"], "a source that relays others is asked for by every run");
-    for (a, b) in lazy.mappings.iter().zip(&whole.mappings) {
+    for (a, b) in lazy.mappings().iter().zip(whole.mappings()) {
         let of = |m: &Mapping| format!("{} {} {:?} {:?} {:?} {}", m.id, m.hash, m.logsources, m.aliases, m.relayed, m.relays());
         assert_eq!((of(a), format!("{:?}", a.detect)), (of(b), format!("{:?}", b.detect)));
         assert_eq!((a.retention, a.delivery_lag, &a.export_limits, &a.containers), (b.retention, b.delivery_lag, &b.export_limits, &b.containers));
@@ -324,7 +324,7 @@ fn a_scan_compiles_the_sources_that_it_reads() {
     let record = json!({"timestamp": "2024-01-15T14:31:00Z", "user": "ana@acme.com", "action": "user.login", "status": "failed"});
     let seen = scan_bytes(&lazy, &own_rules(), vec![("log.ndjson".into(), ndjson(&[record]))], 2);
     assert_eq!(seen.totals.accepted, 1);
-    let compiled: Vec<&str> = lazy.mappings.iter().filter(|m| m.is_compiled()).map(|m| m.id.as_str()).collect();
+    let compiled: Vec<&str> = lazy.mappings().iter().filter(|m| m.is_compiled()).map(|m| m.id.as_str()).collect();
     assert_eq!(compiled, ["auditmill", "ops0"]);
 }
 

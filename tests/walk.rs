@@ -1,7 +1,7 @@
 //! The walk over plainly spelt records, held against the careful one and against serde_json, which share no line with it.
 
 use auditmill::event::value::{Kind, Value};
-use auditmill::source::json::{each_element, string_end, unescape, value_end};
+use auditmill::source::json::{each_element, entries, items, string_end, unescape, value_end};
 use auditmill::source::walk::{Element, FieldId, KeyMemory, Rank, Sink, Trie, walk_carefully, walk_plain, walk_record};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -162,20 +162,46 @@ proptest! {
         prop_assert_eq!(ours, parsed, "{}", text);
     }
 
+    /// Entries of objects and items of arrays are those that serde_json finds: of a key that stands twice it takes the last.
+    #[test]
+    fn entries_and_items_are_those_of_a_parser(text in value(), before in space(), after in space()) {
+        let text = format!("{before}{text}{after}");
+        let parse = |part: &str| serde_json::from_str::<serde_json::Value>(part);
+        match parse(&text) {
+            Ok(serde_json::Value::Object(map)) => {
+                let found = entries(&text).into_iter().map(|(key, part)| Ok((key.into_owned(), parse(part)?)));
+                let found: serde_json::Map<String, serde_json::Value> = found.collect::<Result<_, serde_json::Error>>().expect("values");
+                prop_assert_eq!(found, map);
+                prop_assert_eq!(items(&text), Vec::<&str>::new());
+            }
+            Ok(serde_json::Value::Array(all)) => {
+                let found: Vec<_> = items(&text).into_iter().map(|part| parse(part).expect("a value")).collect();
+                prop_assert_eq!(found, all);
+                prop_assert!(entries(&text).is_empty());
+            }
+            Ok(_) => prop_assert!(items(&text).is_empty() && entries(&text).is_empty()),
+            // What it is to begin with is taken, and nothing is made up.
+            Err(_) => {
+                let parts: Vec<&str> = items(&text).into_iter().chain(entries(&text).into_iter().map(|e| e.1)).collect();
+                prop_assert!(parts.iter().all(|part| serde_json::from_str::<IgnoredAny>(part).is_ok()), "{}", text);
+            }
+        }
+    }
+
     /// Elements of a document are those that serde_json finds in it.
     #[test]
     fn elements_are_those_of_a_parser(
-        items in prop::collection::vec(value(), 0..5),
+        all in prop::collection::vec(value(), 0..5),
         more in prop::collection::vec((key(), value()), 0..3),
         after in any::<bool>(),
         a in space(),
         b in space(),
     ) {
-        let array = format!("[{a}{}{b}]", items.join(&format!("{b},{a}")));
+        let array = format!("[{a}{}{b}]", all.join(&format!("{b},{a}")));
         let members: Vec<String> = more.iter().map(|(k, v)| format!("{k}{a}:{b}{v}")).collect();
         let own = format!("\"Records\"{b}:{a}{array}");
-        let all: Vec<String> = if after { members.into_iter().chain([own]).collect() } else { [own].into_iter().chain(members).collect() };
-        let document = format!("{a}{{{b}{}{a}}}{b}", all.join(","));
+        let parts: Vec<String> = if after { members.into_iter().chain([own]).collect() } else { [own].into_iter().chain(members).collect() };
+        let document = format!("{a}{{{b}{}{a}}}{b}", parts.join(","));
         for text in [&array, &document] {
             let mut found = Vec::new();
             let walked = each_element(text, &["Records".to_owned()], &mut |at| {
@@ -187,8 +213,8 @@ proptest! {
                 let parsed = serde_json::from_str::<IgnoredAny>(text);
                 prop_assert!(parsed.is_ok(), "taken, and no JSON: {}", text);
                 // Nothing between brackets is no element.
-                let items: Vec<String> = items.iter().filter(|i| !i.is_empty()).cloned().collect();
-                prop_assert_eq!(found, items);
+                let all: Vec<String> = all.iter().filter(|i| !i.is_empty()).cloned().collect();
+                prop_assert_eq!(found, all);
             }
         }
     }

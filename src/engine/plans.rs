@@ -34,7 +34,7 @@ pub struct Plans<'a> {
 impl<'a> Plans<'a> {
     /// None is made yet.
     pub fn new(asked: Asked<'a>) -> Plans<'a> {
-        let made = asked.sources.mappings.iter().map(|_| OnceLock::new()).collect();
+        let made = asked.sources.mappings().iter().map(|_| OnceLock::new()).collect();
         Plans { asked, made }
     }
 
@@ -42,7 +42,7 @@ impl<'a> Plans<'a> {
     pub fn of(&self, source: usize) -> &SourcePlan {
         self.made[source].get_or_init(|| {
             let Asked { sources, rules, retained, keep, tell_places, databases } = self.asked;
-            SourcePlan::build(source as u8, &sources.mappings[source], rules, retained, keep, tell_places, databases)
+            SourcePlan::build(source as u8, &sources.mappings()[source], rules, retained, keep, tell_places, databases)
         })
     }
 

@@ -158,7 +158,7 @@ impl<'a> Scan<'a> {
         let learned = known.unwrap_or_default();
         // A rule that the baseline does not know learns from the logs, however old they are.
         let until = |source: &str| known.and(self.baseline).and_then(|b| b.sources.get(source)).map(|s| s.until);
-        let learnt_until: Vec<Option<i64>> = self.sources.mappings.iter().map(|m| until(&m.id)).collect();
+        let learnt_until: Vec<Option<i64>> = self.sources.mappings().iter().map(|m| until(&m.id)).collect();
         let bases: Vec<Base<'_>> = (0..)
             .zip(set.bases(rule))
             .zip(rows)
@@ -234,7 +234,7 @@ impl<'a> Scan<'a> {
     pub fn baseline_learned(&self) -> Baseline {
         let mut out = Baseline { sources: self.baseline.map(|b| b.sources.clone()).unwrap_or_default(), rules: BTreeMap::new() };
         for (key, stat) in &self.tallied.groups {
-            let (Some((first, last)), Some(mapping)) = (stat.inside, self.sources.mappings.get(key.source as usize)) else { continue };
+            let (Some((first, last)), Some(mapping)) = (stat.inside, self.sources.mappings().get(key.source as usize)) else { continue };
             let until = self.period.to.unwrap_or(last + 1);
             let known = out.sources.entry(mapping.id.clone()).or_insert(Stretch { since: first, until });
             *known = Stretch { since: known.since.min(first), until: known.until.max(until) };
@@ -276,14 +276,14 @@ impl<'a> Scan<'a> {
 
     /// Whether a source's events can be among those that a rule looks at.
     fn looks_at(&self, rule: usize, source: u8) -> bool {
-        let Some(mapping) = self.sources.mappings.get(source as usize) else { return false };
+        let Some(mapping) = self.sources.mappings().get(source as usize) else { return false };
         let bases = self.rules.bases(rule).iter().map(|b| &self.rules.rules[*b].body);
         bases.into_iter().any(|b| matches!(b, Body::Detection(d) if route(d, mapping) == Routing::Applies))
     }
 
     /// The groups of events that a rule looks at.
     fn groups_looked_at(&self, rule: usize) -> Vec<bool> {
-        let looked: Vec<bool> = (0..self.sources.mappings.len()).map(|s| self.looks_at(rule, s as u8)).collect();
+        let looked: Vec<bool> = (0..self.sources.mappings().len()).map(|s| self.looks_at(rule, s as u8)).collect();
         self.tallied.groups.iter().map(|(key, _)| looked.get(key.source as usize).copied().unwrap_or_default()).collect()
     }
 
@@ -291,7 +291,7 @@ impl<'a> Scan<'a> {
     fn reaches_back(&self, rule: usize, about: &Indexed<'_>) -> Option<i64> {
         let groups = self.groups_looked_at(rule);
         let first = groups.iter().zip(&about.first).filter(|(looked, _)| **looked).filter_map(|(_, first)| *first).min();
-        let before = self.sources.mappings.iter().enumerate().filter(|(i, _)| self.looks_at(rule, *i as u8));
+        let before = self.sources.mappings().iter().enumerate().filter(|(i, _)| self.looks_at(rule, *i as u8));
         let learnt = before.filter_map(|(_, m)| self.baseline.and_then(|b| b.sources.get(&m.id)).map(|s| s.since.div_euclid(SECOND) * SECOND)).min();
         first.into_iter().chain(learnt).min()
     }

@@ -12,6 +12,7 @@ use crate::rule::load::RuleSet;
 use crate::rule::meta::LogSource;
 use crate::rule::{Body, FieldRef, Rule};
 use crate::source::SourceSet;
+use crate::source::container::Containers;
 use crate::source::discover::{Discovered, Input, Origin};
 use crate::source::mapping::Mapping;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -63,7 +64,7 @@ pub fn examine(mapping: &Arc<Mapping>, rules: &[&Rule], records: &[&[u8]], datab
     let unrouted_of: HashMap<usize, usize> =
         rules.iter().enumerate().filter(|(_, r)| matches!(r.body, Body::Detection(_))).enumerate().map(|(n, (i, _))| (rules.len() + n, i)).collect();
     // Without containers a record is a record, even where it has a key that is elsewhere a container's.
-    let only = SourceSet::only(mapping);
+    let only = SourceSet::only(mapping, Containers::default());
     let input = Input { name: "event".into(), origin: Origin::Bytes(Arc::new(bytes)), named: true };
     let events: Mutex<BTreeMap<usize, Event>> = Mutex::new(BTreeMap::new());
     let take = |batch: &Batch<'_>, row: u32, bytes: &[u8], _: &mut Vec<u8>| {
@@ -220,7 +221,7 @@ pub fn pick(found: Discovered, sources: &SourceSet, choice: &Choice) -> Result<P
         return Ok(Picked { source, file, record, raw, events, rejected: result.totals.rejected });
     }
     let reasons = result.files.first().map(|f| f.reasons.as_slice()).unwrap_or_default();
-    let known: Vec<&str> = sources.mappings.iter().map(|m| m.id.as_str()).collect();
+    let known: Vec<&str> = sources.mappings().iter().map(|m| m.id.as_str()).collect();
     let asked = match choice {
         Choice::Record(n) => reasons.iter().find(|r| r.0 == Some(*n)),
         _ => None,

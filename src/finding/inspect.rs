@@ -301,7 +301,7 @@ fn read_rows(result: &Scan<'_>, spools: Vec<Option<File>>) -> Result<ReadRows, U
         file.records += u64::from(at.part == 0);
         *file.events.entry(row.s).or_default() += 1;
         if let Some(record) = row.r.and_then(|r| serde_json::from_str::<Json>(&r).ok()) {
-            let mapping = &result.sources.mappings[row.s];
+            let mapping = &result.sources.mappings()[row.s];
             let by = mapping.detect.iter().enumerate().filter(|(_, d)| crate::source::holds(d, &record)).max_by_key(|(i, d)| (d.weight, usize::MAX - i));
             file.detected_by.extend(by.map(|(i, _)| Alternative { source: row.s, number: i + 1 }));
         }
@@ -389,7 +389,7 @@ fn state(report: &FileReport, sample: &[String]) -> State {
 fn nearest(sources: &SourceSet, sample: &[String]) -> Vec<Nearest> {
     let Some(record) = sample.iter().find_map(|r| serde_json::from_str::<Json>(r).ok().filter(Json::is_object)) else { return Vec::new() };
     let mut all: Vec<Nearest> = Vec::new();
-    for (source, mapping) in sources.mappings.iter().enumerate() {
+    for (source, mapping) in sources.mappings().iter().enumerate() {
         let near = mapping.detect.iter().enumerate().map(|(i, d)| {
             let has = |p: &String| crate::source::has_path(&record, p);
             let (found, missing): (Vec<String>, Vec<String>) = d.has.iter().cloned().partition(has);
@@ -423,7 +423,7 @@ fn proposals(
 ) -> Result<Proposals, UserError> {
     let mut waiting: Vec<usize> = (0..files.len()).filter(|i| files[*i].state == State::UnknownSource && samples.contains_key(&(*i as u32))).collect();
     let (mut out, mut failed): Proposals = Default::default();
-    let mut taken: Vec<String> = sources.mappings.iter().map(|m| m.id.clone()).collect();
+    let mut taken: Vec<String> = sources.mappings().iter().map(|m| m.id.clone()).collect();
     while let Some(&index) = waiting.first() {
         let name = files[index].report.name.clone();
         if out.len() + failed.len() >= MAX_PROPOSALS {
@@ -469,10 +469,8 @@ fn try_out(
     threads: usize,
 ) -> Result<Vec<(usize, u64, u64)>, UserError> {
     let id = mapping.id.clone();
-    let mut with = sources.clone();
-    with.mappings.push(Arc::new(mapping));
-    with.mappings.sort_by(|a, b| a.id.cmp(&b.id));
-    let own = with.mappings.iter().position(|m| m.id == id).unwrap_or_default();
+    let with = sources.with(mapping);
+    let own = with.mappings().iter().position(|m| m.id == id).unwrap_or_default();
     let again = which
         .iter()
         .map(|&i| match &inputs[i].origin {

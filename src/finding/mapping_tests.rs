@@ -37,7 +37,7 @@ pub fn run_tests(sources: &SourceSet, files: &[MappingFile]) -> Result<Vec<Outco
     let mut out: Vec<Outcome> = Vec::new();
     let mut tests: Vec<(usize, Test)> = Vec::new();
     for file in files {
-        let Some(mapping) = sources.mappings.iter().find(|m| m.file == file.file) else { continue };
+        let Some(mapping) = sources.mappings().iter().find(|m| m.file == file.file) else { continue };
         let lines: Vec<usize> =
             tree::read(&file.text, 1).ok().and_then(|root| root.get("tests").map(|e| e.value.members().iter().map(|n| n.line).collect())).unwrap_or_default();
         for (i, value) in mapping.tests()?.iter().enumerate() {

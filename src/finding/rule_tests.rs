@@ -77,8 +77,8 @@ fn outcome(rule: &Rule, test: &RuleTest, result: Result<(), String>) -> Outcome 
 fn run_one(set: &RuleSet, index: usize, test: &RuleTest, sources: &SourceSet) -> Result<(), String> {
     let (rule, subset) = (&set.rules[index], set.only(index));
     let source = test.source.as_deref().unwrap_or("auditmill");
-    let mapping = sources.mappings.iter().find(|m| m.id == source).ok_or_else(|| {
-        let known: Vec<&str> = sources.mappings.iter().map(|m| m.id.as_str()).collect();
+    let mapping = sources.mappings().iter().find(|m| m.id == source).ok_or_else(|| {
+        let known: Vec<&str> = sources.mappings().iter().map(|m| m.id.as_str()).collect();
         format!("no source has the id `{source}`; there are {}", known.join(", "))
     })?;
     let reading = mapping.reading();
@@ -91,7 +91,7 @@ fn run_one(set: &RuleSet, index: usize, test: &RuleTest, sources: &SourceSet) ->
     }
     let bytes: Vec<u8> = records.iter().flat_map(|r| r.iter().copied().chain([b'\n'])).collect();
     let input = Input { name: "test".into(), origin: Origin::Bytes(Arc::new(bytes)), named: true };
-    let only = SourceSet { mappings: vec![mapping.clone()], containers: sources.containers.clone() };
+    let only = SourceSet::only(mapping, sources.containers.clone());
     let databases = Arc::new(Databases::of_test(given(test)?));
     let result = scan(ScanRequest { databases, ..ScanRequest::new(Discovered { inputs: vec![input], rejects: Vec::new() }, &only, &subset) })
         .map_err(|e| e.to_string())?;

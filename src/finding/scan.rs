@@ -446,8 +446,8 @@ impl Scan<'_> {
     pub fn column(&self, column: Column, row: u32) -> Option<&str> {
         match column {
             // Events that were mapped before bring their source along.
-            Column::Source if self.sources.mappings.get(self.rows.source[row as usize] as usize).is_none_or(|m| !m.relays()) => {
-                self.sources.mappings.get(self.rows.source[row as usize] as usize).map(|m| m.id.as_str())
+            Column::Source if self.sources.mappings().get(self.rows.source[row as usize] as usize).is_none_or(|m| !m.relays()) => {
+                self.sources.mappings().get(self.rows.source[row as usize] as usize).map(|m| m.id.as_str())
             }
             Column::EventId => self.rows.event_id(row),
             _ => self.field(&FieldRef::Column(column)).and_then(|f| self.rows.text(f, row)),

@@ -39,15 +39,15 @@ pub fn rule_states(plans: &Plans<'_>, merged: &Merged) -> Vec<RuleState> {
         if let Some(list) = &rule.meta.unset_list {
             return RuleState::NotAssessable(format!("the list `{list}` is not set; {}", how_to_give(list)));
         }
-        let routes: Vec<Routing> = sources.mappings.iter().map(|m| route(d, m)).collect();
+        let routes: Vec<Routing> = sources.mappings().iter().map(|m| route(d, m)).collect();
         if routes.iter().all(|r| *r == Routing::NoLogSource) {
             return RuleState::NotApplicable("it has no logsource".into());
         }
         let mine: Vec<&&SourcePlan> = read.iter().filter(|p| routes[p.source as usize] == Routing::Applies).collect();
         if mine.is_empty() {
-            let is_origin = |i: &usize| routes[*i] == Routing::Applies && merged.origins.contains(&sources.mappings[*i].id);
+            let is_origin = |i: &usize| routes[*i] == Routing::Applies && merged.origins.contains(&sources.mappings()[*i].id);
             if let Some(origin) = (0..routes.len()).find(is_origin) {
-                let title = &sources.mappings[origin].title;
+                let title = &sources.mappings()[origin].title;
                 return RuleState::NotAssessable(format!(
                     "it reads fields of the records of {title}, and normalised events hold columns: scan the original logs"
                 ));

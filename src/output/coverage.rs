@@ -184,7 +184,7 @@ pub fn coverage(scan: &Scan<'_>, keys: &KeySample, only: Option<State>, exit_sta
         rules.retain(|r| r.state == only);
     }
     let mut sources: Vec<SourceFields> = Vec::new();
-    for (source, mapping) in scan.sources.mappings.iter().enumerate() {
+    for (source, mapping) in scan.sources.mappings().iter().enumerate() {
         let events = scan.by_source.get(source).copied().unwrap_or(0);
         if events == 0 {
             continue;

@@ -270,7 +270,7 @@ fn documentation(subject: &Subject<'_>, style: Style, out: &mut dyn Write) -> io
     row("File", &format!("{}:{}, hash {}{changed}", m.file, m.line, m.hash))?;
     let applies = match entry.sources() {
         [] => "none of the sources of this run".to_owned(),
-        all if all.len() > 1 && all.len() == subject.sources.mappings.len() => "every source of this run".to_owned(),
+        all if all.len() > 1 && all.len() == subject.sources.mappings().len() => "every source of this run".to_owned(),
         some => some.join(", "),
     };
     match &rule.body {

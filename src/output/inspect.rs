@@ -160,7 +160,7 @@ pub fn write_json(i: &Inspection<'_>, coverage: &Coverage, exit_status: Vec<u8>,
 fn file_json<'a>(i: &'a Inspection<'_>, f: &'a InspectedFile) -> FileJson<'a> {
     let r = &f.report;
     let alternative = |a: &Alternative| {
-        let mapping = &i.sources.mappings[a.source];
+        let mapping = &i.sources.mappings()[a.source];
         let detect = &mapping.detect[a.number - 1];
         AlternativeJson { number: a.number, has: &detect.has, without: &detect.without, has_where: detect.selection.is_some() }
     };
@@ -172,7 +172,7 @@ fn file_json<'a>(i: &'a Inspection<'_>, f: &'a InspectedFile) -> FileJson<'a> {
             .sources
             .iter()
             .map(|(source, events)| FileSourceJson {
-                id: &i.sources.mappings[*source].id,
+                id: &i.sources.mappings()[*source].id,
                 events: *events,
                 detected_by: f.detected_by.iter().filter(|a| a.source == *source).map(alternative).collect(),
             })
@@ -184,7 +184,7 @@ fn file_json<'a>(i: &'a Inspection<'_>, f: &'a InspectedFile) -> FileJson<'a> {
             .nearest
             .iter()
             .map(|n| NearestJson {
-                source: &i.sources.mappings[n.alternative.source].id,
+                source: &i.sources.mappings()[n.alternative.source].id,
                 alternative: n.alternative.number,
                 found: &n.found,
                 missing: &n.missing,
@@ -196,7 +196,7 @@ fn file_json<'a>(i: &'a Inspection<'_>, f: &'a InspectedFile) -> FileJson<'a> {
 }
 
 fn source_json<'a>(i: &'a Inspection<'_>, s: &'a InspectedSource) -> SourceJson<'a> {
-    let mapping = &i.sources.mappings[s.source];
+    let mapping = &i.sources.mappings()[s.source];
     let share = |n: u64| (n as f64 / s.events.max(1) as f64 * 10_000.0).round() / 10_000.0;
     SourceJson {
         id: &mapping.id,
@@ -273,7 +273,7 @@ fn write_file(i: &Inspection<'_>, f: &InspectedFile, lines: &mut Lines<'_>) -> i
     let style = lines.style;
     lines.painted(0, &format!("{}: {}", r.name, f.state.name()), &|t| bold(t, style))?;
     for (source, events) in &f.sources {
-        let mapping = &i.sources.mappings[*source];
+        let mapping = &i.sources.mappings()[*source];
         lines.line(2, &format!("{} ({}), {}", mapping.title, mapping.id, counted(*events, "event")))?;
         for a in f.detected_by.iter().filter(|a| a.source == *source) {
             lines.painted(4, &format!("known by {}", alternative_words(i, a)), &|t| faint(t, style))?;
@@ -311,7 +311,7 @@ fn write_file(i: &Inspection<'_>, f: &InspectedFile, lines: &mut Lines<'_>) -> i
         lines.line(2, &format!("... and {} more; --rejects FILE writes all", grouped(more)))?;
     }
     if f.state == State::UnknownSource && f.nearest.is_empty() {
-        lines.line(2, &format!("tried: {}; none has a field in common with it", counted(i.sources.mappings.len() as u64, "source")))?;
+        lines.line(2, &format!("tried: {}; none has a field in common with it", counted(i.sources.mappings().len() as u64, "source")))?;
     }
     for n in &f.nearest {
         lines.line(2, &format!("tried: {}", nearest_words(i, n)))?;
@@ -326,7 +326,7 @@ fn counted(n: u64, what: &str) -> String {
 
 /// What an alternative asks for.
 fn alternative_words(i: &Inspection<'_>, a: &Alternative) -> String {
-    let mapping = &i.sources.mappings[a.source];
+    let mapping = &i.sources.mappings()[a.source];
     let detect = &mapping.detect[a.number - 1];
     let mut parts = Vec::new();
     if !detect.has.is_empty() {
@@ -352,12 +352,12 @@ fn nearest_words(i: &Inspection<'_>, n: &Nearest) -> String {
     if !n.unwanted.is_empty() {
         parts.push(format!("must not have {}", n.unwanted.join(", ")));
     }
-    let id = &i.sources.mappings[n.alternative.source].id;
+    let id = &i.sources.mappings()[n.alternative.source].id;
     format!("{id}, alternative {}: has {}; {}", n.alternative.number, n.found.join(", "), parts.join("; "))
 }
 
 fn write_source(i: &Inspection<'_>, s: &InspectedSource, lines: &mut Lines<'_>) -> io::Result<()> {
-    let mapping = &i.sources.mappings[s.source];
+    let mapping = &i.sources.mappings()[s.source];
     let style = lines.style;
     lines.painted(0, &format!("{} ({}): {}", mapping.title, mapping.id, counted(s.events, "event")), &|t| bold(t, style))?;
     lines.painted(2, &format!("mapping {}, hash {}", mapping.file, mapping.hash), &|t| faint(t, style))?;

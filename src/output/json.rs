@@ -239,7 +239,7 @@ pub fn write_json(scan: &Scan<'_>, findings: &[&Finding], statuses: &[ExitStatus
             .iter()
             .map(|f| FileJson {
                 name: &f.name,
-                source: f.source.and_then(|s| scan.sources.mappings.get(s as usize)).map(|m| m.id.as_str()),
+                source: f.source.and_then(|s| scan.sources.mappings().get(s as usize)).map(|m| m.id.as_str()),
                 counts: CountsJson::of(f),
                 not_a_log: f.not_a_log,
                 reasons: ReasonsJson::of(f),

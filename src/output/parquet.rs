@@ -83,7 +83,7 @@ fn properties(scan: &Scan<'_>) -> WriterProperties {
         KeyValue::new("auditmill.tool".into(), env!("CARGO_PKG_NAME").to_owned()),
         KeyValue::new("auditmill.version".into(), env!("CARGO_PKG_VERSION").to_owned()),
     ];
-    let used = scan.sources.mappings.iter().zip(&scan.by_source).filter(|(_, events)| **events > 0);
+    let used = scan.sources.mappings().iter().zip(&scan.by_source).filter(|(_, events)| **events > 0);
     about.extend(used.map(|(m, _)| KeyValue::new(format!("auditmill.mapping.{}", m.id), m.hash.clone())));
     let time = Column::ALL.iter().position(|c| *c == Column::Time).unwrap_or(0);
     let mut properties = WriterProperties::builder()

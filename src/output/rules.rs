@@ -90,7 +90,7 @@ pub fn rule_entry<'a>(set: &'a RuleSet, rule: &'a Rule, sources: &'a SourceSet) 
         file: &m.file,
         line: m.line,
         hash: &m.hash,
-        sources: sources_of(set, rule, sources).into_iter().map(|s| sources.mappings[s].id.as_str()).collect(),
+        sources: sources_of(set, rule, sources).into_iter().map(|s| sources.mappings()[s].id.as_str()).collect(),
         threshold: threshold(&rule.body),
         references: &m.references,
     }

@@ -124,7 +124,7 @@ pub fn write_summary(scan: &Scan<'_>, findings: &[&Finding], about: &About<'_>, 
         grouped(t.duplicates)
     )?;
     let sources: Vec<String> =
-        scan.by_source.iter().zip(&scan.sources.mappings).filter(|(n, _)| **n > 0).map(|(n, m)| format!("{} {}", m.title, grouped(*n))).collect();
+        scan.by_source.iter().zip(scan.sources.mappings()).filter(|(n, _)| **n > 0).map(|(n, m)| format!("{} {}", m.title, grouped(*n))).collect();
     if !sources.is_empty() {
         writeln!(out, "Sources     {}", sources.join(", "))?;
     }

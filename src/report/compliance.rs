@@ -172,7 +172,7 @@ fn files(scan: &Scan<'_>) -> Vec<FileContext> {
         .files
         .iter()
         .map(|f| {
-            let mapping = f.source.and_then(|s| scan.sources.mappings.get(s as usize));
+            let mapping = f.source.and_then(|s| scan.sources.mappings().get(s as usize));
             let note = match (f.not_a_log, f.read) {
                 (true, _) => Some("not a log".to_owned()),
                 (false, 0) => Some("no events".to_owned()),

@@ -94,7 +94,7 @@ fn chosen(scan: &Scan<'_>, rows: &[u32], wanted: &[&str]) -> Vec<u32> {
 
 /// Whether some source that was read can give such events.
 fn assess(scan: &Scan<'_>, wanted: &[&str]) -> (bool, Option<String>) {
-    let read: Vec<_> = scan.by_source.iter().zip(&scan.sources.mappings).filter(|(n, _)| **n > 0).map(|(_, m)| m).collect();
+    let read: Vec<_> = scan.by_source.iter().zip(scan.sources.mappings()).filter(|(n, _)| **n > 0).map(|(_, m)| m).collect();
     let can = |m: &crate::source::mapping::Mapping| m.reading().activities.as_ref().is_none_or(|a| a.iter().any(|x| fits(x, wanted)));
     if read.is_empty() {
         return (false, Some("no event was read".into()));

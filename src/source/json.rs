@@ -3,6 +3,8 @@
 //!
 //! Positions are in bytes. The text is valid UTF-8: its readers hold it as `str`.
 
+use std::borrow::Cow;
+
 /// Deepest nesting of objects and arrays that is read: as deep as serde_json goes.
 pub const MAX_DEPTH: u8 = 127;
 
@@ -164,6 +166,11 @@ fn container_end(bytes: &[u8], at: usize, close: u8, depth: u8, to_value: &dyn F
     }
 }
 
+/// What is wrong where [`is_too_deep`] holds.
+pub fn too_deep() -> String {
+    format!("nested too deeply: objects and arrays in more than {MAX_DEPTH} levels")
+}
+
 /// Whether objects and arrays are nested deeper than [`MAX_DEPTH`], whatever else is wrong with the text.
 pub fn is_too_deep(bytes: &[u8]) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0u32, false, false);
@@ -187,13 +194,49 @@ pub fn each_element(text: &str, keys: &[String], each: &mut dyn FnMut(usize) -> 
     let at = after_space(bytes, 0);
     let end = match bytes.get(at)? {
         b'[' => elements(bytes, at, each)?,
-        b'{' => members(text, at, keys, each)?,
+        b'{' => members(text, at, &mut |key, value| match keys.iter().any(|k| **k == *key) {
+            true if bytes.get(value) == Some(&b'[') => elements(bytes, value, each),
+            true => None,
+            false => value_end(bytes, value, 1),
+        })?,
         _ => return None,
     };
     (after_space(bytes, end) == bytes.len()).then_some(())
 }
 
-fn members(text: &str, at: usize, keys: &[String], each: &mut dyn FnMut(usize) -> Option<usize>) -> Option<usize> {
+/// Keys and values of an object, as slices of its text; none of what follows something out of the ordinary, or where it is none.
+pub fn entries(object: &str) -> Vec<(Cow<'_, str>, &str)> {
+    let bytes = object.as_bytes();
+    let at = after_space(bytes, 0);
+    let mut found = Vec::new();
+    if bytes.get(at) == Some(&b'{') {
+        members(object, at, &mut |key, value| {
+            let end = value_end(bytes, value, 1)?;
+            found.push((key, object.get(value..end)?));
+            Some(end)
+        });
+    }
+    found
+}
+
+/// Elements of an array, as [`entries`].
+pub fn items(array: &str) -> Vec<&str> {
+    let bytes = array.as_bytes();
+    let at = after_space(bytes, 0);
+    let mut found = Vec::new();
+    if bytes.get(at) == Some(&b'[') {
+        elements(bytes, at, &mut |value| {
+            let end = value_end(bytes, value, 1)?;
+            found.push(array.get(value..end)?);
+            Some(end)
+        });
+    }
+    found
+}
+
+/// Calls `each` with the key and the position of the value of every member of the object that begins at `at`; `each` gives the
+/// position after the value. Gives the position after the object.
+fn members<'t>(text: &'t str, at: usize, each: &mut dyn FnMut(Cow<'t, str>, usize) -> Option<usize>) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut at = after_space(bytes, at + 1);
     if bytes.get(at) == Some(&b'}') {
@@ -201,15 +244,16 @@ fn members(text: &str, at: usize, keys: &[String], each: &mut dyn FnMut(usize) -
     }
     loop {
         let (quote, escaped) = (bytes.get(at) == Some(&b'"')).then(|| string_end(bytes, at + 1)).flatten()?;
-        let key = text.get(at + 1..quote).filter(|_| !escaped)?;
+        let raw = text.get(at + 1..quote)?;
+        let mut key = Cow::Borrowed(raw);
+        if escaped {
+            let mut plain = String::new();
+            unescape(raw, &mut plain)?;
+            key = Cow::Owned(plain);
+        }
         let colon = after_space(bytes, quote + 1);
         let value = (bytes.get(colon) == Some(&b':')).then(|| after_space(bytes, colon + 1))?;
-        let end = match keys.iter().any(|k| k == key) {
-            true if bytes.get(value) == Some(&b'[') => elements(bytes, value, each)?,
-            true => return None,
-            false => value_end(bytes, value, 1)?,
-        };
-        at = after_space(bytes, end);
+        at = after_space(bytes, each(key, value)?);
         match bytes.get(at)? {
             b',' => at = after_space(bytes, at + 1),
             b'}' => return Some(at + 1),
@@ -218,6 +262,8 @@ fn members(text: &str, at: usize, keys: &[String], each: &mut dyn FnMut(usize) -
     }
 }
 
+/// Calls `each` with the position of every element of the array that begins at `at`; `each` gives the position after the element.
+/// Gives the position after the array.
 fn elements(bytes: &[u8], at: usize, each: &mut dyn FnMut(usize) -> Option<usize>) -> Option<usize> {
     let mut at = after_space(bytes, at + 1);
     if bytes.get(at) == Some(&b']') {

@@ -30,10 +30,11 @@ use std::sync::Arc;
 /// All mappings of a run, sorted by id.
 #[derive(Debug, Clone, Default)]
 pub struct SourceSet {
-    /// Compiled mappings.
-    pub mappings: Vec<Arc<Mapping>>,
+    mappings: Vec<Arc<Mapping>>,
     /// What may stand around their records.
     pub containers: Containers,
+    /// The alternatives of all mappings, as mapping and place: those that ask most first.
+    by_weight: Vec<(usize, usize)>,
 }
 
 /// Name of the file that describes containers, and of the list of activities: they stand beside the mappings.
@@ -73,25 +74,37 @@ impl SourceSet {
         let others: Vec<_> = mappings.iter().filter(|m| !m.relays()).map(|m| (m.id.clone(), m.logsources.clone())).collect();
         mappings.iter_mut().filter(|m| m.relays()).for_each(|m| m.relayed = others.clone());
         containers.add_arrays(mappings.iter().flat_map(|m| m.containers.clone()));
-        Ok(SourceSet { mappings: mappings.into_iter().map(Arc::new).collect(), containers })
+        Ok(SourceSet::new(mappings.into_iter().map(Arc::new).collect(), containers))
     }
 
-    /// One mapping alone, without containers.
-    pub fn only(mapping: &Arc<Mapping>) -> SourceSet {
-        SourceSet { mappings: vec![mapping.clone()], containers: Containers::default() }
+    /// One mapping alone, among these containers.
+    pub fn only(mapping: &Arc<Mapping>, containers: Containers) -> SourceSet {
+        SourceSet::new(vec![mapping.clone()], containers)
+    }
+
+    /// These mappings and one more.
+    pub fn with(&self, mapping: Mapping) -> SourceSet {
+        let mut mappings = self.mappings.clone();
+        mappings.push(Arc::new(mapping));
+        mappings.sort_by(|a, b| a.id.cmp(&b.id));
+        SourceSet::new(mappings, self.containers.clone())
+    }
+
+    /// Compiled mappings.
+    pub fn mappings(&self) -> &[Arc<Mapping>] {
+        &self.mappings
+    }
+
+    fn new(mappings: Vec<Arc<Mapping>>, containers: Containers) -> SourceSet {
+        let alternatives = |(i, m): (usize, &Arc<Mapping>)| (0..m.detect.len()).map(move |a| (i, a)).collect::<Vec<_>>();
+        let mut by_weight: Vec<(usize, usize)> = mappings.iter().enumerate().flat_map(alternatives).collect();
+        by_weight.sort_by_key(|(i, a)| std::cmp::Reverse(mappings[*i].detect[*a].weight));
+        SourceSet { mappings, containers, by_weight }
     }
 
     /// The source of a record: of the mappings with an alternative that holds, the one that asks most.
     pub fn detect(&self, record: &Json) -> Option<usize> {
-        let mut best: Option<(usize, usize)> = None;
-        for (i, mapping) in self.mappings.iter().enumerate() {
-            for alternative in &mapping.detect {
-                if best.is_none_or(|(_, n)| alternative.weight > n) && holds(alternative, record) {
-                    best = Some((i, alternative.weight));
-                }
-            }
-        }
-        best.map(|(i, _)| i)
+        self.by_weight.iter().find(|(i, a)| holds(&self.mappings[*i].detect[*a], record)).map(|(i, _)| *i)
     }
 
     /// Of the sources that do not know a record the one that comes nearest, with what the record lacks.

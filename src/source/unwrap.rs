@@ -4,6 +4,7 @@
 
 use super::SourceSet;
 use super::container::{Decode, Envelope, decode_base64};
+use super::json;
 use super::split::{Level, Scanner};
 use serde_json::Value as Json;
 use std::borrow::Cow;
@@ -65,7 +66,7 @@ fn open<'r>(text: Cow<'r, str>, sources: &SourceSet, depth: u8, out: &mut Unwrap
     }
     match &json {
         Json::Object(_) => {}
-        Json::Array(_) => return elements(&text).iter().for_each(|e| open(owned(e), sources, depth + 1, out)),
+        Json::Array(_) => return json::items(&text).into_iter().for_each(|e| open(owned(e), sources, depth + 1, out)),
         Json::String(inner) => {
             let mut inside = Unwrapped::default();
             open(Cow::Owned(inner.clone()), sources, depth + 1, &mut inside);
@@ -74,7 +75,7 @@ fn open<'r>(text: Cow<'r, str>, sources: &SourceSet, depth: u8, out: &mut Unwrap
         _ => return out.faults.push(NO_RECORD.into()),
     }
     if let Some(source) = sources.detect(&json) {
-        let mapping = &sources.mappings[source];
+        let mapping = &sources.mappings()[source];
         if !mapping.rewrites() {
             return out.events.push(Event { source, text });
         }
@@ -101,7 +102,7 @@ fn open<'r>(text: Cow<'r, str>, sources: &SourceSet, depth: u8, out: &mut Unwrap
             continue;
         }
         let mut inside = Unwrapped::default();
-        values(&text, key).iter().flat_map(|a| elements(a)).for_each(|e| open(owned(e), sources, depth + 1, &mut inside));
+        values(&text, key).iter().flat_map(|a| json::items(a)).for_each(|e| open(owned(e), sources, depth + 1, &mut inside));
         if !inside.events.is_empty() {
             return take(inside, out);
         }
@@ -131,6 +132,9 @@ fn open_line<'r>(line: &str, error: &serde_json::Error, sources: &SourceSet, dep
             return take(inside, out);
         }
     }
+    if json::is_too_deep(line.as_bytes()) {
+        return out.faults.push(json::too_deep());
+    }
     // The position is of the record and not of the file.
     let reason = error.to_string();
     out.faults.push(format!("not valid JSON: {}", reason.split(" at line").next().unwrap_or(&reason)));
@@ -153,7 +157,7 @@ fn unknown(json: &Json, sources: &SourceSet) -> String {
     let keys: Vec<String> = json.as_object().map(|m| m.keys().take(6).map(|k| k.chars().take(40).collect()).collect()).unwrap_or_default();
     let near = sources
         .nearest(json)
-        .map_or(String::new(), |(source, missing)| format!("; the nearest, {}, lacks {}", sources.mappings[source].title, missing.join(", ")));
+        .map_or(String::new(), |(source, missing)| format!("; the nearest, {}, lacks {}", sources.mappings()[source].title, missing.join(", ")));
     format!("no source knows this record (its fields: {}){near}", keys.join(", "))
 }
 
@@ -165,7 +169,7 @@ fn is(json: &Json, envelope: &Envelope) -> bool {
 fn contents(text: &str, envelope: &Envelope) -> Vec<String> {
     let mut out = Vec::new();
     for raw in values(text, &envelope.event) {
-        let items = if raw.starts_with('[') && envelope.decode != Decode::Table { elements(raw) } else { vec![raw] };
+        let items = if raw.starts_with('[') && envelope.decode != Decode::Table { json::items(raw) } else { vec![raw] };
         for item in items {
             match (envelope.decode, serde_json::from_str::<String>(item)) {
                 (Decode::Base64, Ok(packed)) => out.extend(decode_base64(&packed)),
@@ -198,36 +202,18 @@ fn rows(text: &str) -> Vec<String> {
 
 /// The texts of the values at a path; arrays on the way stand for each of their elements. Slices of `text`.
 fn values<'t>(text: &'t str, path: &str) -> Vec<&'t str> {
-    let text = text.trim();
-    if text.starts_with('[') {
-        return elements(text).into_iter().flat_map(|e| values(e, path)).collect();
-    }
-    if !text.starts_with('{') {
-        return Vec::new();
+    if text.trim_start().starts_with('[') {
+        return json::items(text).into_iter().flat_map(|e| values(e, path)).collect();
     }
     let mut out = Vec::new();
-    for (key, value) in sonic_rs::to_object_iter(text).flatten() {
-        // The text is borrowed, so that its place in the record is known.
-        let Some(raw) = place(text, value.as_raw_str()) else { continue };
+    for (key, value) in json::entries(text) {
         if *key == *path {
-            out.push(raw);
+            out.push(value);
         } else if let Some(rest) = path.strip_prefix(&*key).and_then(|r| r.strip_prefix('.')) {
-            out.extend(values(raw, rest));
+            out.extend(values(value, rest));
         }
     }
     out
-}
-
-/// The texts of an array's elements, as slices of it.
-fn elements(text: &str) -> Vec<&str> {
-    let text = text.trim();
-    sonic_rs::to_array_iter(text).flatten().filter_map(|v| place(text, v.as_raw_str())).collect()
-}
-
-/// The part of `whole` that `part` is, where it is one.
-fn place<'t>(whole: &'t str, part: &str) -> Option<&'t str> {
-    let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
-    whole.get(start..start + part.len())
 }
 
 /// Whether a text is a JSON object or array.
@@ -267,5 +253,5 @@ fn split(text: &str, path: &str) -> Vec<String> {
     let [array] = found.as_slice() else { return Vec::new() };
     let start = array.as_ptr() as usize - text.as_ptr() as usize;
     let (before, after) = (&text[..start], &text[start + array.len()..]);
-    elements(array).iter().map(|e| format!("{before}[{e}]{after}")).collect()
+    json::items(array).iter().map(|e| format!("{before}[{e}]{after}")).collect()
 }

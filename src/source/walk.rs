@@ -471,7 +471,7 @@ pub fn walk_record<S: Sink>(trie: &Trie, memory: &mut KeyMemory, sink: &mut S, r
 pub fn walk_carefully<S: Sink>(trie: &Trie, memory: &mut KeyMemory, sink: &mut S, raw: &str) -> Result<Element, String> {
     // The parser goes as deep as the text does, and what is deep enough would end the process.
     if is_too_deep(raw.as_bytes()) {
-        return Err(format!("nested too deeply: more than {} levels", json::MAX_DEPTH));
+        return Err(json::too_deep());
     }
     memory.fit(trie);
     let mut deserializer = sonic_rs::Deserializer::from_str(raw);

@@ -86,7 +86,7 @@ fn named(set: &RuleSet, wanted: &str) -> Result<usize, UserError> {
 
 /// Index of a source by its id.
 pub fn source(sources: &SourceSet, id: &str) -> Result<usize, UserError> {
-    let ids: Vec<&str> = sources.mappings.iter().map(|m| m.id.as_str()).collect();
+    let ids: Vec<&str> = sources.mappings().iter().map(|m| m.id.as_str()).collect();
     ids.iter().position(|known| *known == id).ok_or_else(|| {
         let near = nearest(id, ids.iter().copied());
         let help =

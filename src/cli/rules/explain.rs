@@ -61,7 +61,7 @@ fn event(args: &RulesExplainArgs, path: &str, sources: &SourceSet) -> Result<Pic
         return Ok(picked);
     };
     let source = choose::source(sources, id)?;
-    let only = SourceSet { mappings: vec![sources.mappings[source].clone()], containers: sources.containers.clone() };
+    let only = SourceSet::only(&sources.mappings()[source], sources.containers.clone());
     let picked = Picked { source, ..pick(found, &only, &choice)? };
     note(&picked, &choice, args);
     Ok(picked)
@@ -82,7 +82,7 @@ fn note(picked: &Picked, choice: &Choice, args: &RulesExplainArgs) {
 /// Runs the rule, and what it counts, over the one record.
 fn examined(set: &RuleSet, rule: &Rule, sources: &SourceSet, picked: &Picked, databases: &Arc<Databases>) -> Result<Examined, UserError> {
     let rules = closure(set, rule);
-    let mut all = examine(&sources.mappings[picked.source], &rules, &[&picked.raw], databases)?;
+    let mut all = examine(&sources.mappings()[picked.source], &rules, &[&picked.raw], databases)?;
     match all.pop() {
         Some(Ok(examined)) => Ok(examined),
         Some(Err(reason)) => Err(UserError::new(format!("{}:{}: {reason}", picked.file, picked.record))),
@@ -99,7 +99,7 @@ fn about<'a>(
     examined: &'a Examined,
     show_secrets: bool,
 ) -> Result<About<'a>, UserError> {
-    let mapping = &sources.mappings[picked.source];
+    let mapping = &sources.mappings()[picked.source];
     let rules = closure(set, rule);
     let mut explanations: Vec<Explanation> = Vec::new();
     for base in detections_of(set, rule) {

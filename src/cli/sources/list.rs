@@ -15,7 +15,7 @@ pub fn run(args: &SourcesListArgs) -> Outcome {
     let mut out = BufWriter::new(io::stdout().lock());
     if args.activities {
         let texts: Vec<(String, String)> =
-            files.iter().filter_map(|f| sources.mappings.iter().find(|m| m.file == f.file).map(|m| (m.id.clone(), f.text.clone()))).collect();
+            files.iter().filter_map(|f| sources.mappings().iter().find(|m| m.file == f.file).map(|m| (m.id.clone(), f.text.clone()))).collect();
         let entries = table(&settings::load_activities(&args.sources)?, &texts);
         match args.format {
             SourcesFormat::Json => write_activities_json(&entries, &mut out)?,
@@ -25,7 +25,7 @@ pub fn run(args: &SourcesListArgs) -> Outcome {
         return Ok(ExitStatus::Done);
     }
     let own: Vec<&str> = files.iter().filter(|f| f.own).map(|f| f.file.as_str()).collect();
-    let entries: Vec<_> = sources.mappings.iter().map(|m| source_entry(m, own.contains(&m.file.as_str()))).collect();
+    let entries: Vec<_> = sources.mappings().iter().map(|m| source_entry(m, own.contains(&m.file.as_str()))).collect();
     match args.format {
         SourcesFormat::Json => write_json(&sources, &entries, &mut out)?,
         SourcesFormat::Table => write_table(&entries, settings::style(&args.talk), &mut out)?,

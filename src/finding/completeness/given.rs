@@ -164,8 +164,8 @@ impl Scope {
             return Err(UserError::new(format!("{file}: no system is in scope")).help(SCOPE_HELP));
         }
         for system in &scope.systems {
-            let Some(mapping) = sources.mappings.iter().find(|m| m.id == system.source) else {
-                let known: Vec<&str> = sources.mappings.iter().map(|m| m.id.as_str()).collect();
+            let Some(mapping) = sources.mappings().iter().find(|m| m.id == system.source) else {
+                let known: Vec<&str> = sources.mappings().iter().map(|m| m.id.as_str()).collect();
                 return Err(UserError::new(format!("{file}:{}: `{}` is not a source", line_of(text, &system.source), system.source))
                     .help(format!("the sources are {}", known.join(", "))));
             };

@@ -254,7 +254,7 @@ pub fn coverage(scan: &Scan<'_>, given: &Given<'_>) -> Coverage {
     let mut files: Vec<(u16, u32)> = scan.tallied.in_files.iter().map(|(file, group, _)| (*group, *file)).collect();
     files.sort_unstable();
     let (mut in_some_files, mut more_in_some_files) = (Vec::new(), 0);
-    for (i, mapping) in scan.sources.mappings.iter().enumerate() {
+    for (i, mapping) in scan.sources.mappings().iter().enumerate() {
         if scan.by_source.get(i).is_some_and(|n| *n > 0) {
             let view = View { scan, source: i as u8, files: &files };
             sources.push(view.coverage(mapping, given));

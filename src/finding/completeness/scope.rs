@@ -81,7 +81,7 @@ pub fn judge(scan: &Scan<'_>, scope: &Scope) -> ScopeCoverage {
             entries.push(judge.entry("region", part, &|key| part.is(key.region.as_deref())));
         }
         for part in &system.classes {
-            let mapping = scan.sources.mappings.iter().find(|m| m.id == system.source);
+            let mapping = scan.sources.mappings().iter().find(|m| m.id == system.source);
             let bit = mapping.and_then(|m| m.reading().classes.iter().position(|c| c.id == part.id));
             entries.push(judge.entry("class", part, &|key| bit.is_some_and(|b| b < 64 && key.classes >> b & 1 == 1)));
         }
@@ -94,7 +94,7 @@ pub fn judge(scan: &Scan<'_>, scope: &Scope) -> ScopeCoverage {
 }
 
 fn source_id<'a>(scan: &'a Scan<'_>, key: &GroupKey) -> &'a str {
-    scan.sources.mappings.get(key.source as usize).map_or("", |m| m.id.as_str())
+    scan.sources.mappings().get(key.source as usize).map_or("", |m| m.id.as_str())
 }
 
 /// Whether accounts and regions are not told apart.

@@ -63,7 +63,7 @@ pub struct ExportCoverage {
 }
 
 fn mapping<'a>(scan: &'a Scan<'_>, file: &FileReport) -> Option<&'a Mapping> {
-    file.source.and_then(|s| scan.sources.mappings.get(s as usize)).map(|m| &**m)
+    file.source.and_then(|s| scan.sources.mappings().get(s as usize)).map(|m| &**m)
 }
 
 fn files_of<'a>(scan: &'a Scan<'_>, export: &Export) -> Vec<&'a FileReport> {
@@ -157,7 +157,7 @@ fn too_early(scan: &Scan<'_>, at: i64, lag: Option<i64>) -> String {
 }
 
 fn read_sources<'a>(scan: &'a Scan<'_>) -> impl Iterator<Item = &'a Mapping> {
-    scan.sources.mappings.iter().zip(&scan.by_source).filter(|(_, n)| **n > 0).map(|(m, _)| &**m)
+    scan.sources.mappings().iter().zip(&scan.by_source).filter(|(_, n)| **n > 0).map(|(m, _)| &**m)
 }
 
 /// A file that holds just as many rows as a vendor gives at most.

@@ -107,7 +107,7 @@ pub fn logsource_words(detection: &DetectionRule) -> String {
 pub fn sources_of(set: &RuleSet, rule: &Rule, sources: &SourceSet) -> Vec<usize> {
     let detections = detections_of(set, rule);
     let applies = |m: &Mapping| detections.iter().any(|r| matches!(&r.body, Body::Detection(d) if route(d, m) == Routing::Applies));
-    sources.mappings.iter().enumerate().filter(|(_, m)| applies(m)).map(|(i, _)| i).collect()
+    sources.mappings().iter().enumerate().filter(|(_, m)| applies(m)).map(|(i, _)| i).collect()
 }
 
 /// The detection rules that feed a rule: itself, or all that a correlation counts, at any depth.

@@ -1,6 +1,6 @@
 //! The fields of some records: where they stand, how often, and with which values.
 
-use crate::source::json::is_too_deep;
+use crate::source::json;
 use crate::source::keys::plain_path_fault;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -133,11 +133,11 @@ fn collect<'j>(value: &'j Json, prefix: &str, depth: usize, out: &mut BTreeMap<S
 /// Keys that stand twice in a record: which of the values counts is anybody's guess.
 pub(super) fn repeated_keys(records: &[String]) -> BTreeSet<String> {
     let mut twice = BTreeSet::new();
-    for record in records.iter().take(super::MAX_RECORDS).filter(|r| !is_too_deep(r.as_bytes())) {
+    for record in records.iter().take(super::MAX_RECORDS) {
         let mut seen = BTreeSet::new();
-        for (key, _) in sonic_rs::to_object_iter(record.as_str()).flatten() {
-            if !seen.insert(key.to_string()) {
-                twice.insert(key.to_string());
+        for (key, _) in json::entries(record) {
+            if !seen.insert(key.clone()) {
+                twice.insert(key.into_owned());
             }
         }
     }
