@@ -1,6 +1,7 @@
 //! `events --format parquet`: the columns of NDJSON under the same names, sorted by time, as one file that other tools read and
 //! that auditmill reads again.
 
+use crate::engine::gathered::Spooled;
 use crate::event::Column;
 use crate::event::derived::Derived;
 use crate::finding::columns::read_spooled;
@@ -15,6 +16,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
+use rayon::prelude::*;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
@@ -25,9 +27,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Most rows of a row group, and most bytes of its texts: readers work on row groups in parallel.
 const GROUP_ROWS: usize = 1 << 16;
 const GROUP_BYTES: usize = 128 << 20;
-/// Rows, and about how many bytes, that are handed over at one time.
-const BATCH_ROWS: usize = 4096;
-const BATCH_BYTES: usize = 16 << 20;
+/// Rows, and bytes of their lines, that are handed over at one time, and how many such stretches are read while as many are written.
+const BATCH_ROWS: usize = 2048;
+const BATCH_BYTES: usize = 8 << 20;
+const BATCHES: usize = 4;
 /// How often a bloom filter may say that a row group holds a value that it does not.
 const FALSE_POSITIVES: f64 = 0.01;
 
@@ -35,30 +38,97 @@ const FALSE_POSITIVES: f64 = 0.01;
 pub fn write_parquet(scan: &Scan<'_>, spools: Vec<Option<File>>, out: &mut dyn Write) -> io::Result<()> {
     let derived = if scan.databases.is_empty() { &[] } else { Derived::OF_ADDRESS };
     let schema = Arc::new(schema(derived));
-    let buffer = Buffer::default();
-    let mut writer = ArrowWriter::try_new(buffer.clone(), schema.clone(), Some(properties(scan))).map_err(plain)?;
-    let mut batch = Batch::new(derived);
-    let (mut rows, mut bytes) = (0, 0);
+    let mut groups = Groups::new(&schema, properties(scan))?;
+    let read = |lines: &Lines| -> io::Result<(RecordBatch, usize)> {
+        let mut batch = Batch::new(derived);
+        lines.each(&mut |time, file, line| batch.push(time, &scan.files[file as usize].name, line))?;
+        Ok((batch.finish(&schema)?, lines.bytes.len()))
+    };
+    let mut ready: Vec<(RecordBatch, usize)> = Vec::new();
+    // While some batches are written the lines of the next are read.
+    let mut step = |wave: &[Lines]| -> io::Result<()> {
+        let mut coming = Ok(Vec::new());
+        let written = scan.pool.in_place_scope(|scope| {
+            scope.spawn(|_| coming = wave.par_iter().map(read).collect());
+            ready.drain(..).try_for_each(|(batch, bytes)| groups.write(&batch, bytes, out))
+        });
+        ready = written.and(coming)?;
+        Ok(())
+    };
+    let mut wave: Vec<Lines> = vec![Lines::default()];
     read_spooled(scan.spooled_in_period(), spools, &mut |spooled, line| {
-        batch.push(spooled.time, &scan.files[spooled.file as usize].name, line)?;
-        if batch.rows < BATCH_ROWS && batch.bytes < BATCH_BYTES {
-            return Ok(());
+        let full = wave.last_mut().is_none_or(|lines| lines.push(spooled, line));
+        if full && wave.len() == BATCHES {
+            step(&wave)?;
+            wave.clear();
         }
-        rows += batch.rows;
-        bytes += batch.bytes;
-        writer.write(&batch.finish(&schema)?).map_err(plain)?;
-        if rows >= GROUP_ROWS || bytes >= GROUP_BYTES {
-            (rows, bytes) = (0, 0);
-            writer.flush().map_err(plain)?;
-            buffer.pour(out)?;
+        if full {
+            wave.push(Lines::default());
         }
         Ok(())
     })?;
-    if batch.rows > 0 {
-        writer.write(&batch.finish(&schema)?).map_err(plain)?;
+    wave.retain(|lines| !lines.rows.is_empty());
+    step(&wave)?;
+    step(&[])?;
+    groups.close(out)
+}
+
+/// Lines of the spool.
+#[derive(Default)]
+struct Lines {
+    bytes: Vec<u8>,
+    /// Time (UTC microseconds), file, and where the line ends.
+    rows: Vec<(i64, u32, usize)>,
+}
+
+impl Lines {
+    /// Adds a line; whether that is enough.
+    fn push(&mut self, at: &Spooled, line: &[u8]) -> bool {
+        // The line begins with the comma after its file.
+        self.bytes.push(b'{');
+        self.bytes.extend_from_slice(line.get(1..).unwrap_or_default());
+        self.rows.push((at.time, at.file, self.bytes.len()));
+        self.rows.len() >= BATCH_ROWS || self.bytes.len() >= BATCH_BYTES
     }
-    writer.close().map_err(plain)?;
-    buffer.pour(out)
+
+    fn each(&self, found: &mut dyn FnMut(i64, u32, &[u8]) -> io::Result<()>) -> io::Result<()> {
+        let mut start = 0;
+        self.rows.iter().try_for_each(|&(time, file, end)| found(time, file, &self.bytes[std::mem::replace(&mut start, end)..end]))
+    }
+}
+
+/// The row groups of a file, each handed to the output as it ends.
+struct Groups {
+    writer: ArrowWriter<Buffer>,
+    buffer: Buffer,
+    rows: usize,
+    bytes: usize,
+}
+
+impl Groups {
+    fn new(schema: &Arc<Schema>, properties: WriterProperties) -> io::Result<Groups> {
+        let buffer = Buffer::default();
+        let writer = ArrowWriter::try_new(buffer.clone(), schema.clone(), Some(properties)).map_err(plain)?;
+        Ok(Groups { writer, buffer, rows: 0, bytes: 0 })
+    }
+
+    /// Writes rows whose lines had so many bytes.
+    fn write(&mut self, batch: &RecordBatch, bytes: usize, out: &mut dyn Write) -> io::Result<()> {
+        self.writer.write(batch).map_err(plain)?;
+        self.rows += batch.num_rows();
+        self.bytes += bytes;
+        if self.rows >= GROUP_ROWS || self.bytes >= GROUP_BYTES {
+            (self.rows, self.bytes) = (0, 0);
+            self.writer.flush().map_err(plain)?;
+            self.buffer.pour(out)?;
+        }
+        Ok(())
+    }
+
+    fn close(self, out: &mut dyn Write) -> io::Result<()> {
+        self.writer.close().map_err(plain)?;
+        self.buffer.pour(out)
+    }
 }
 
 /// The columns, and after them the derived fields of addresses where databases tell of them.
@@ -147,8 +217,6 @@ enum Builder {
 struct Batch {
     names: Vec<&'static str>,
     columns: Vec<Builder>,
-    rows: usize,
-    bytes: usize,
 }
 
 impl Batch {
@@ -163,17 +231,13 @@ impl Batch {
         Batch {
             names: Column::ALL.iter().map(|c| c.name()).chain(derived.iter().map(|d| d.name())).collect(),
             columns: Column::ALL.iter().map(builder).chain(more).collect(),
-            rows: 0,
-            bytes: 0,
         }
     }
 
-    /// Adds a line of NDJSON without its file, which stands beside it.
+    /// Adds a line of NDJSON; its file stands beside it.
     fn push(&mut self, time: i64, file: &str, line: &[u8]) -> io::Result<()> {
-        // The line begins with the comma after its file.
-        let json = [b"{", line.get(1..).unwrap_or_default()].concat();
         let mut cells: Vec<Cell<'_>> = self.names.iter().map(|_| Cell::Null).collect();
-        serde_json::Deserializer::from_slice(&json).deserialize_map(Line { names: &self.names, cells: &mut cells })?;
+        serde_json::Deserializer::from_slice(line).deserialize_map(Line { names: &self.names, cells: &mut cells })?;
         for ((name, builder), cell) in self.names.iter().zip(&mut self.columns).zip(cells) {
             match (builder, cell) {
                 (Builder::Time(b), _) => b.append_value(time),
@@ -182,19 +246,14 @@ impl Batch {
                 (Builder::Flag(b), Cell::Flag(f)) => b.append_value(f),
                 (Builder::Flag(b), _) => b.append_null(),
                 (Builder::Text(b), _) if *name == Column::File.name() => b.append_value(file),
-                (Builder::Text(b), Cell::Text(text)) => {
-                    self.bytes += text.len();
-                    b.append_value(text);
-                }
+                (Builder::Text(b), Cell::Text(text)) => b.append_value(text),
                 (Builder::Text(b), _) => b.append_null(),
             }
         }
-        self.rows += 1;
         Ok(())
     }
 
     fn finish(&mut self, schema: &Arc<Schema>) -> io::Result<RecordBatch> {
-        (self.rows, self.bytes) = (0, 0);
         let columns: Vec<ArrayRef> = self
             .columns
             .iter_mut()
