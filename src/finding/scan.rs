@@ -254,6 +254,11 @@ pub struct Bin {
     pub last: i64,
 }
 
+/// Group, start of a quarter of an hour, and outcome.
+type QuarterOf = (u16, i64, Outcome);
+/// How many events, the first and the last.
+type EventsIn = (u64, i64, i64);
+
 /// Columns that a finding's entity and evidence need, and that scores weigh.
 const FINDING_COLUMNS: [Column; 3] = [Column::User, Column::Resource, Column::Ip];
 
@@ -320,14 +325,14 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
         duplicates: t.duplicates + f.duplicates,
     });
     let period = resolve_window(request.window, &files);
-    let mut counted: hashbrown::HashMap<(u16, i64, Outcome), (u64, i64, i64)> = hashbrown::HashMap::new();
-    let mut count = |key: (u16, i64, Outcome), (events, from, to): (u64, i64, i64)| {
+    let mut counted: hashbrown::HashMap<QuarterOf, EventsIn> = hashbrown::HashMap::new();
+    let mut count = |key: QuarterOf, (events, from, to): EventsIn| {
         let (n, first, last) = counted.entry(key).or_insert((0, from, to));
         (*n, *first, *last) = (*n + events, from.min(*first), to.max(*last));
     };
     let mut period_span: Option<(i64, i64)> = None;
     // Events stand as they were read: most follow one of the same quarter.
-    let mut run: Option<((u16, i64, Outcome), (u64, i64, i64))> = None;
+    let mut run: Option<(QuarterOf, EventsIn)> = None;
     for e in &merged.index {
         let time = i64::from(e.seconds) * SECOND;
         if period.contains(time) {

@@ -41,7 +41,7 @@ pub fn write_parquet(scan: &Scan<'_>, spools: Vec<Option<File>>, out: &mut dyn W
     let mut groups = Groups::new(&schema, properties(scan))?;
     let read = |lines: &Lines| -> io::Result<(RecordBatch, usize)> {
         let mut batch = Batch::new(derived);
-        lines.each(&mut |time, file, line| batch.push(time, &scan.files[file as usize].name, line))?;
+        lines.each().try_for_each(|(time, file, line)| batch.push(time, &scan.files[file as usize].name, line))?;
         Ok((batch.finish(&schema)?, lines.bytes.len()))
     };
     let mut ready: Vec<(RecordBatch, usize)> = Vec::new();
@@ -91,9 +91,10 @@ impl Lines {
         self.rows.len() >= BATCH_ROWS || self.bytes.len() >= BATCH_BYTES
     }
 
-    fn each(&self, found: &mut dyn FnMut(i64, u32, &[u8]) -> io::Result<()>) -> io::Result<()> {
-        let mut start = 0;
-        self.rows.iter().try_for_each(|&(time, file, end)| found(time, file, &self.bytes[std::mem::replace(&mut start, end)..end]))
+    /// Time, file and text of each.
+    fn each(&self) -> impl Iterator<Item = (i64, u32, &[u8])> {
+        let starts = std::iter::once(0).chain(self.rows.iter().map(|r| r.2));
+        self.rows.iter().zip(starts).map(|(&(time, file, end), start)| (time, file, &self.bytes[start..end]))
     }
 }
 

@@ -3,7 +3,8 @@
 //! It gives up where anything is out of the ordinary, and the careful walk tells. What it takes is valid JSON, and what it hands
 //! over is what the careful walk would.
 
-use super::{Edge, FieldId, KeyMemory, MAX_DEPTH, NO_NODE, ROOT, Sink, Trie, capture_json};
+use super::careful::capture_json;
+use super::{Edge, KeyMemory, MAX_DEPTH, NO_NODE, ROOT, Sink, Trie};
 use crate::event::value::{Kind, Value};
 use crate::source::json::{after_space, number_end, string_end, unescape, value_end, word_end};
 
@@ -109,8 +110,7 @@ impl<S: Sink> PlainWalk<'_, '_, S> {
 
     #[inline]
     fn emit(&mut self, edge: &Edge, kind: Kind, text: &str) {
-        let leaves: &[(FieldId, super::Rank)] = &edge.leaves;
-        leaves.iter().for_each(|&(field, rank)| self.sink.capture(field, rank, Value { kind, text }));
+        edge.leaves.iter().for_each(|&(field, rank)| self.sink.capture(field, rank, Value { kind, text }));
     }
 
     fn value(&mut self, edge: &Edge, in_array: bool, depth: u8) -> Option<()> {
