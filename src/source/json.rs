@@ -134,11 +134,9 @@ pub fn word_end(bytes: &[u8], at: usize, word: &str) -> Option<usize> {
 pub fn value_end(bytes: &[u8], at: usize, depth: u8) -> Option<usize> {
     match bytes.get(at)? {
         b'"' => string_end(bytes, at + 1).map(|(quote, _)| quote + 1),
-        b'{' => container_end(bytes, at, b'}', depth, &|bytes, at| {
-            let colon = (bytes.get(at) == Some(&b'"')).then(|| string_end(bytes, at + 1)).flatten().map(|(quote, _)| after_space(bytes, quote + 1))?;
-            (bytes.get(colon) == Some(&b':')).then(|| after_space(bytes, colon + 1))
-        }),
-        b'[' => container_end(bytes, at, b']', depth, &|_, at| Some(at)),
+        b'{' | b'[' if depth == MAX_DEPTH => None,
+        b'{' => keyed(bytes, at, &mut |_, value| value_end(bytes, value, depth + 1)),
+        b'[' => elements(bytes, at, &mut |value| value_end(bytes, value, depth + 1)),
         b't' => word_end(bytes, at, "true"),
         b'f' => word_end(bytes, at, "false"),
         b'n' => word_end(bytes, at, "null"),
@@ -146,24 +144,48 @@ pub fn value_end(bytes: &[u8], at: usize, depth: u8) -> Option<usize> {
     }
 }
 
-/// The position after an object or array; `to_value` leads from the beginning of an entry to its value.
+/// The position of the first part of the object or array that begins at `at`, or the one after its end where it has none.
 #[inline]
-fn container_end(bytes: &[u8], at: usize, close: u8, depth: u8, to_value: &dyn Fn(&[u8], usize) -> Option<usize>) -> Option<usize> {
-    if depth == MAX_DEPTH {
-        return None;
+fn first_part(bytes: &[u8], at: usize, close: u8) -> Result<usize, usize> {
+    let at = after_space(bytes, at + 1);
+    if bytes.get(at) == Some(&close) { Err(at + 1) } else { Ok(at) }
+}
+
+/// After a part of an object or array: the position of the next part, or the one after its end where there is none.
+#[inline]
+pub fn next_part(bytes: &[u8], at: usize, close: u8) -> Option<Result<usize, usize>> {
+    let at = after_space(bytes, at);
+    match bytes.get(at)? {
+        b',' => Some(Ok(after_space(bytes, at + 1))),
+        b if *b == close => Some(Err(at + 1)),
+        _ => None,
     }
-    let mut at = after_space(bytes, at + 1);
-    if bytes.get(at) == Some(&close) {
-        return Some(at + 1);
+}
+
+/// Calls `each` with every key of the object that begins at `at` (where its first character and its closing quote stand, and
+/// whether an escape stands between), and the position of its value; `each` gives the position after the value. Gives the position
+/// after the object.
+#[inline]
+fn keyed(bytes: &[u8], at: usize, each: &mut dyn FnMut((usize, usize, bool), usize) -> Option<usize>) -> Option<usize> {
+    let mut part = first_part(bytes, at, b'}');
+    while let Ok(at) = part {
+        let (quote, escaped) = (bytes.get(at) == Some(&b'"')).then(|| string_end(bytes, at + 1)).flatten()?;
+        let colon = after_space(bytes, quote + 1);
+        let value = (bytes.get(colon) == Some(&b':')).then(|| after_space(bytes, colon + 1))?;
+        part = next_part(bytes, each((at + 1, quote, escaped), value)?, b'}')?;
     }
-    loop {
-        at = after_space(bytes, value_end(bytes, to_value(bytes, at)?, depth + 1)?);
-        match bytes.get(at)? {
-            b',' => at = after_space(bytes, at + 1),
-            b if *b == close => return Some(at + 1),
-            _ => return None,
-        }
+    part.err()
+}
+
+/// Calls `each` with the position of every element of the array that begins at `at`; `each` gives the position after the element.
+/// Gives the position after the array.
+#[inline]
+fn elements(bytes: &[u8], at: usize, each: &mut dyn FnMut(usize) -> Option<usize>) -> Option<usize> {
+    let mut part = first_part(bytes, at, b']');
+    while let Ok(at) = part {
+        part = next_part(bytes, each(at)?, b']')?;
     }
+    part.err()
 }
 
 /// What is wrong where [`is_too_deep`] holds.
@@ -237,44 +259,14 @@ pub fn items(array: &str) -> Vec<&str> {
 /// Calls `each` with the key and the position of the value of every member of the object that begins at `at`; `each` gives the
 /// position after the value. Gives the position after the object.
 fn members<'t>(text: &'t str, at: usize, each: &mut dyn FnMut(Cow<'t, str>, usize) -> Option<usize>) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let mut at = after_space(bytes, at + 1);
-    if bytes.get(at) == Some(&b'}') {
-        return Some(at + 1);
-    }
-    loop {
-        let (quote, escaped) = (bytes.get(at) == Some(&b'"')).then(|| string_end(bytes, at + 1)).flatten()?;
-        let raw = text.get(at + 1..quote)?;
+    keyed(text.as_bytes(), at, &mut |(start, quote, escaped), value| {
+        let raw = text.get(start..quote)?;
         let mut key = Cow::Borrowed(raw);
         if escaped {
             let mut plain = String::new();
             unescape(raw, &mut plain)?;
             key = Cow::Owned(plain);
         }
-        let colon = after_space(bytes, quote + 1);
-        let value = (bytes.get(colon) == Some(&b':')).then(|| after_space(bytes, colon + 1))?;
-        at = after_space(bytes, each(key, value)?);
-        match bytes.get(at)? {
-            b',' => at = after_space(bytes, at + 1),
-            b'}' => return Some(at + 1),
-            _ => return None,
-        }
-    }
-}
-
-/// Calls `each` with the position of every element of the array that begins at `at`; `each` gives the position after the element.
-/// Gives the position after the array.
-fn elements(bytes: &[u8], at: usize, each: &mut dyn FnMut(usize) -> Option<usize>) -> Option<usize> {
-    let mut at = after_space(bytes, at + 1);
-    if bytes.get(at) == Some(&b']') {
-        return Some(at + 1);
-    }
-    loop {
-        at = after_space(bytes, each(at)?);
-        match bytes.get(at)? {
-            b',' => at = after_space(bytes, at + 1),
-            b']' => return Some(at + 1),
-            _ => return None,
-        }
-    }
+        each(key, value)
+    })
 }

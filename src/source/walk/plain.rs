@@ -6,7 +6,7 @@
 use super::careful::capture_json;
 use super::{Edge, KeyMemory, MAX_DEPTH, NO_NODE, ROOT, Sink, Trie};
 use crate::event::value::{Kind, Value};
-use crate::source::json::{after_space, number_end, string_end, unescape, value_end, word_end};
+use crate::source::json::{after_space, next_part, number_end, string_end, unescape, value_end, word_end};
 
 /// Digits of an integer that is surely written as it is read.
 const SAFE_DIGITS: usize = 18;
@@ -43,6 +43,14 @@ impl<S: Sink> PlainWalk<'_, '_, S> {
         self.bytes.get(self.at).copied()
     }
 
+    /// Goes on from a part of an object or array to the next, or to after its end where there is none.
+    #[inline]
+    fn another(&mut self, close: u8) -> Option<bool> {
+        let next = next_part(self.bytes, self.at, close)?;
+        self.at = next.unwrap_or_else(|end| end);
+        Some(next.is_ok())
+    }
+
     /// Walks an object from after its brace to after its end.
     fn object(&mut self, node: u32, in_array: bool, depth: u8) -> Option<()> {
         if self.skip_space()? == b'}' {
@@ -72,16 +80,8 @@ impl<S: Sink> PlainWalk<'_, '_, S> {
                     }
                 }
             }
-            match self.skip_space()? {
-                b',' => {
-                    self.at += 1;
-                    self.skip_space()?;
-                }
-                b'}' => {
-                    self.at += 1;
-                    return Some(());
-                }
-                _ => return None,
+            if !self.another(b'}')? {
+                return Some(());
             }
         }
     }
@@ -178,16 +178,8 @@ impl<S: Sink> PlainWalk<'_, '_, S> {
         }
         loop {
             self.value(edge, true, depth + 1)?;
-            match self.skip_space()? {
-                b',' => {
-                    self.at += 1;
-                    self.skip_space()?;
-                }
-                b']' => {
-                    self.at += 1;
-                    return Some(());
-                }
-                _ => return None,
+            if !self.another(b']')? {
+                return Some(());
             }
         }
     }
