@@ -39,9 +39,6 @@ pub struct Batch<'p> {
     /// What is asked.
     pub plan: &'p SourcePlan,
     fields: Vec<FieldState>,
-    direct: Vec<bool>,
-    interned: Vec<bool>,
-    /// What becomes of a value as it is captured, by field: the above in one look.
     takes: Vec<Takes>,
     /// Fields of which it counts that they are there, not what they hold.
     present_only: Vec<bool>,
@@ -157,8 +154,6 @@ impl<'p> Batch<'p> {
             plan,
             direct_rows: vec![Vec::new(); fields.len()],
             fields,
-            direct,
-            interned,
             takes,
             present_only,
             late,
@@ -352,7 +347,7 @@ impl<'p> Batch<'p> {
 
     /// Calls `f` with every value of a field in a row.
     pub fn each_value(&self, field: FieldId, row: u32, f: &mut dyn FnMut(Value<'_>)) {
-        if self.direct[field as usize] {
+        if self.takes[field as usize].text {
             if let Some(&(start, end)) = self.direct_rows[field as usize].get(row as usize)
                 && end > start
             {
@@ -370,7 +365,7 @@ impl<'p> Batch<'p> {
 
     /// The first scalar (or kept JSON) of a field in a row.
     pub fn text(&self, field: FieldId, row: u32) -> Option<&str> {
-        if self.direct[field as usize] {
+        if self.takes[field as usize].text {
             let &(start, end) = self.direct_rows[field as usize].get(row as usize)?;
             return (end > start).then(|| &self.arena[start as usize - 1..end as usize - 1]);
         }
@@ -379,7 +374,7 @@ impl<'p> Batch<'p> {
 
     /// Whether a field is present in a row.
     fn has(&self, field: FieldId, row: u32) -> bool {
-        match self.direct[field as usize] {
+        match self.takes[field as usize].text {
             true => self.direct_rows[field as usize].get(row as usize).is_some_and(|at| *at != (0, 0)),
             false => self.code(field, row) != ABSENT,
         }

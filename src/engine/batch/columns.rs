@@ -36,16 +36,16 @@ impl Batch<'_> {
     }
 
     fn add_column(&mut self, field: FieldId, column: &Column<'_>) {
-        if self.late.is_fed_by(field) {
+        if self.takes[field as usize].late {
             let (plan, fields) = (self.plan, &mut self.fields);
             let mut intern = |id: FieldId, text: &str| fields[id as usize].intern(&plan.fields[id as usize].atoms, Value::str(text));
             let decided = self.late.give(field, column, &mut intern);
             decided.into_iter().for_each(|(id, codes)| fields[id as usize].column = codes);
         }
-        if self.direct[field as usize] {
+        if self.takes[field as usize].text {
             return self.add_texts(field, column);
         }
-        if !self.interned[field as usize] || column.values.is_empty() {
+        if !self.takes[field as usize].code || column.values.is_empty() {
             return;
         }
         let codes: Vec<u32> = match self.present_only[field as usize] {

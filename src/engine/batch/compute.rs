@@ -135,7 +135,7 @@ impl Batch<'_> {
         let mut memo = std::mem::take(&mut self.fields[id as usize].memo);
         let mut column = Vec::with_capacity(self.rows as usize);
         let mut key: Vec<u32> = Vec::with_capacity(inputs.len() * 2);
-        let plain = inputs.iter().all(|&i| !self.direct[i as usize]);
+        let plain = inputs.iter().all(|&i| !self.takes[i as usize].text);
         // Inputs that no record of the chunk has need no look.
         let filled: Vec<(u32, FieldId)> = (0..).zip(inputs.iter().copied()).filter(|(_, i)| !self.fields[*i as usize].column.is_empty()).collect();
         let few = plain && inputs.len() <= FEW && inputs.iter().all(|&i| self.fields[i as usize].extras.is_empty());
