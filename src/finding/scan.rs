@@ -7,6 +7,7 @@ pub use super::states::RuleState;
 use super::states::rule_states;
 use crate::diag::{Reject, UserError};
 use crate::engine::behaviour::Learned;
+use crate::engine::gathered::IndexEntry;
 use crate::engine::merge::{EventRows, merge};
 use crate::engine::plans::{Asked, Plans};
 use crate::engine::run::{Keep, Render, Spec, run};
@@ -254,11 +255,6 @@ pub struct Bin {
     pub last: i64,
 }
 
-/// Group, start of a quarter of an hour, and outcome.
-type QuarterOf = (u16, i64, Outcome);
-/// How many events, the first and the last.
-type EventsIn = (u64, i64, i64);
-
 /// Columns that a finding's entity and evidence need, and that scores weigh.
 const FINDING_COLUMNS: [Column; 3] = [Column::User, Column::Resource, Column::Ip];
 
@@ -325,31 +321,17 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
         duplicates: t.duplicates + f.duplicates,
     });
     let period = resolve_window(request.window, &files);
-    let mut counted: hashbrown::HashMap<QuarterOf, EventsIn> = hashbrown::HashMap::new();
-    let mut count = |key: QuarterOf, (events, from, to): EventsIn| {
-        let (n, first, last) = counted.entry(key).or_insert((0, from, to));
-        (*n, *first, *last) = (*n + events, from.min(*first), to.max(*last));
-    };
-    let mut period_span: Option<(i64, i64)> = None;
+    let mut counted: hashbrown::HashMap<(u16, i64, Outcome), (u64, i64, i64)> = hashbrown::HashMap::new();
+    let time_of = |e: &IndexEntry| i64::from(e.seconds) * SECOND;
+    let key = |e: &IndexEntry| (e.group(), time_of(e) - time_of(e).rem_euclid(QUARTER), e.outcome());
     // Events stand as they were read: most follow one of the same quarter.
-    let mut run: Option<(QuarterOf, EventsIn)> = None;
-    for e in &merged.index {
-        let time = i64::from(e.seconds) * SECOND;
-        if period.contains(time) {
-            period_span = Some(period_span.map_or((time, time), |(a, b)| (a.min(time), b.max(time))));
-            let key = (e.group(), time - time.rem_euclid(QUARTER), e.outcome());
-            match &mut run {
-                Some((of, (n, first, last))) if *of == key => (*n, *first, *last) = (*n + 1, time.min(*first), time.max(*last)),
-                _ => {
-                    if let Some((of, events)) = run.replace((key, (1, time, time))) {
-                        count(of, events);
-                    }
-                }
-            }
+    for run in merged.index.chunk_by(|a, b| key(a) == key(b)) {
+        let times = run.iter().map(time_of).filter(|t| period.contains(*t));
+        let seen = times.fold((0, i64::MAX, i64::MIN), |(n, first, last), t| (n + 1, t.min(first), t.max(last)));
+        if seen.0 > 0 {
+            let (n, first, last) = counted.entry(key(&run[0])).or_insert((0, i64::MAX, i64::MIN));
+            (*n, *first, *last) = (*n + seen.0, seen.1.min(*first), seen.2.max(*last));
         }
-    }
-    if let Some((of, events)) = run {
-        count(of, events);
     }
     let mut quarters: BTreeMap<(i64, Outcome), u64> = BTreeMap::new();
     let mut bins: Vec<Bin> = Vec::with_capacity(counted.len());
@@ -358,6 +340,7 @@ pub fn scan<'a>(request: ScanRequest<'a, '_>) -> Result<Scan<'a>, UserError> {
         bins.push(Bin { group, quarter, events, first, last });
     }
     bins.sort_unstable_by_key(|b| (b.group, b.quarter, b.first, b.last, b.events));
+    let period_span = bins.iter().map(|b| b.first).min().zip(bins.iter().map(|b| b.last).max());
     let states = rule_states(&plans, &merged);
     let field_uses = field_uses(&plans, &merged);
     let mut scan = Scan {
