@@ -96,7 +96,7 @@ fn fill(reader: &mut dyn Read, hint: usize, buffer: &mut Vec<u8>) -> Result<(), 
             if filled > WHOLE_LIMIT {
                 break Ok(());
             }
-            buffer.resize((filled * 2).clamp(hint, WHOLE_LIMIT + 64), 0);
+            buffer.resize((filled * 2).min(WHOLE_LIMIT + 64), 0);
         }
         match reader.read(&mut buffer[filled..]) {
             Ok(0) => break Ok(()),
